@@ -1,0 +1,335 @@
+"""From a catalog to the datasets of a study: read an intake-esm collection, search it, choose comparable members.
+
+Only the catalog's table is read here, never a store. What a study asks for and the catalog cannot give is returned as
+failures beside the chosen rows, so that no model leaves silently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spread.errors import Failure, NotFound, did_you_mean, one_line
+from spread.study import Study
+from spread.vocabulary import FACETS, Row
+
+if TYPE_CHECKING:
+    import intake_esm
+    import pandas as pd
+
+SHIPPED = ("demo", "pangeo-cmip6", "pangeo-cmip6-s3")
+"""Collections that come with spread, by name."""
+
+SUPPLEMENTARY = ("areacella", "sftlf")
+"""Fixed fields that help to average a field; a study never fails for want of one."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a study reads, and what it asked for in vain.
+
+    Parameters
+    ----------
+    rows : tuple of Row
+        The chosen datasets, sorted by model, experiment and member.
+    supplementary : mapping
+        Rows of fixed fields by ``(source_id, grid_label, variable_id)``.
+    failures : tuple of Failure
+        Models and runs left out, with reasons.
+    """
+
+    rows: tuple[Row, ...]
+    supplementary: Mapping[tuple[str, str, str], Row]
+    failures: tuple[Failure, ...]
+
+
+def collections_folder() -> Path:
+    """Folder of the shipped collections: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "catalogs"
+    return inside if inside.is_dir() else package.parent / "catalogs"
+
+
+def locate(name: str) -> str:
+    """Find a collection file by shipped name, path or URL.
+
+    Parameters
+    ----------
+    name : str
+        ``demo`` (made on first use), another shipped name, or the path or URL of a collection.
+
+    Returns
+    -------
+    str
+        Path or URL of the collection's JSON file.
+
+    Raises
+    ------
+    NotFound
+        If there is no such collection.
+    """
+    if name == "demo":
+        from spread.demo import make_archive  # made where it is first asked for
+
+        return str(make_archive())
+    if name in SHIPPED:
+        return str(collections_folder() / f"{name}.json")
+    if "://" in name or Path(name).is_file():
+        return name
+    raise NotFound(
+        f"catalog {name!r}: neither a shipped catalog nor a file; {did_you_mean(name, SHIPPED)} "
+        "Or give the path or URL of an intake-esm collection (.json)."
+    )
+
+
+def read(name: str, storage_options: Mapping[str, Mapping[str, Any]] | None = None) -> intake_esm.esm_datastore:
+    """Open an intake-esm collection.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`locate`.
+    storage_options : mapping, optional
+        fsspec options by protocol.
+
+    Returns
+    -------
+    intake_esm.esm_datastore
+        The collection.
+
+    Raises
+    ------
+    NotFound
+        If it cannot be found or read, or lacks a CMIP6 facet.
+    """
+    import intake_esm
+
+    location = locate(name)
+    protocol = location.split("://")[0] if "://" in location else "file"
+    options = dict((storage_options or {}).get(protocol, {}))
+    try:
+        collection = intake_esm.esm_datastore(location, storage_options=options)
+    except Exception as error:  # whatever the file system, the parser or the schema says: the user needs one line
+        raise NotFound(f"catalog {name!r}: cannot be read: {one_line(error)}") from error
+    missing = [column for column in (*FACETS, "zstore") if column not in collection.df.columns]
+    if missing:
+        raise NotFound(
+            f"catalog {name!r}: expected the columns {', '.join((*FACETS, 'zstore'))}; missing: {', '.join(missing)}. "
+            "Use a CMIP6 collection in the Pangeo layout."
+        )
+    return collection
+
+
+def search(collection: intake_esm.esm_datastore, **facets: str | Iterable[str]) -> pd.DataFrame:
+    """Search a collection by exact facets.
+
+    Parameters
+    ----------
+    collection : intake_esm.esm_datastore
+        The collection.
+    **facets
+        A value or several for any column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The matching rows, in the collection's order.
+
+    Raises
+    ------
+    NotFound
+        If a column or value does not exist, or nothing has all of them.
+    """
+    table = collection.df
+    unknown = [facet for facet in facets if facet not in table.columns]
+    if unknown:
+        hints = "; ".join(f"unknown facet {facet!r}, {did_you_mean(facet, list(table.columns))}" for facet in unknown)
+        raise NotFound(f"search: {hints}")
+    wanted = {facet: [value] if isinstance(value, str) else list(value) for facet, value in facets.items()}
+    keep = None
+    for facet, values in wanted.items():
+        mask = table[facet].isin(values)
+        keep = mask if keep is None else keep & mask
+    found = table if keep is None else table[keep]
+    if found.empty:
+        raise NotFound("search: nothing found for " + _explain(table, wanted))
+    return found
+
+
+def _explain(table: pd.DataFrame, wanted: Mapping[str, list[str]]) -> str:
+    asked = ", ".join(f"{facet}={'|'.join(values)}" for facet, values in wanted.items())
+    absent = [
+        f"no {facet} {value!r} in the catalog ({did_you_mean(value, [str(v) for v in table[facet].unique()])})"
+        for facet, values in wanted.items()
+        for value in values
+        if not (table[facet] == value).any()
+    ]
+    return f"{asked}: " + ("; ".join(absent) if absent else "each value exists, but no dataset has them all")
+
+
+def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
+    """Choose the datasets of a study, with comparable members and one grid for each model.
+
+    A member is comparable where the same ``member_id`` has the preceding run and the scenario. ``first`` takes, for
+    each model, the lowest label that has every experiment, else the lowest for each scenario on its own.
+
+    Parameters
+    ----------
+    collection : intake_esm.esm_datastore
+        The collection.
+    study : Study
+        What is asked.
+
+    Returns
+    -------
+    Selection
+        Rows, fixed fields, and what is left out and why.
+
+    Raises
+    ------
+    NotFound
+        If a model or experiment is not in the catalog, or nothing is left.
+    """
+    found = search(
+        collection,
+        variable_id=study.variable_id,
+        table_id=study.table_id,
+        experiment_id=study.all_experiments,
+    )
+    if "dcpp_init_year" in found.columns:
+        found = found[found["dcpp_init_year"].isna() | (found["dcpp_init_year"].astype(str) == "")]
+    _refuse_unknown(found, study)
+    rows: list[Row] = []
+    failures: list[Failure] = []
+    available = sorted(found["source_id"].unique())
+    models = [m for m in (study.models or available) if m not in study.exclude_models]
+    for source_id, table in found.groupby("source_id", sort=True):
+        if source_id not in models:
+            continue
+        chosen, failed = _choose(str(source_id), _latest(table), study)
+        rows += chosen
+        failures += failed
+    if not rows:
+        reasons = "; ".join(failure.reason for failure in failures[:3])
+        raise NotFound(f"study {study.name!r}: no model is left of {len(models)}: {reasons}")
+    return Selection(tuple(rows), _supplementary(collection, rows), tuple(failures))
+
+
+def _refuse_unknown(found: pd.DataFrame, study: Study) -> None:
+    breaches = []
+    for key, facet, values in (
+        ("models", "source_id", study.models),
+        ("exclude_models", "source_id", study.exclude_models),
+        ("experiments", "experiment_id", study.all_experiments),
+    ):
+        known = [str(value) for value in found[facet].unique()]
+        for value in values:
+            if value not in known:
+                breaches.append(
+                    f"{key}: {value!r} has no {study.table_id}.{study.variable_id}, {did_you_mean(value, known)}"
+                )
+    if breaches:
+        raise NotFound(f"study {study.name!r}, catalog {study.catalog!r}: " + "; ".join(breaches))
+
+
+def _rows(table: pd.DataFrame) -> list[Row]:
+    has_version = "version" in table.columns
+    made = []
+    for record in table.to_dict("records"):
+        version = "" if not has_version else re.sub(r"\.0$", "", str(record["version"])).removeprefix("v")
+        if not version.isdigit():
+            match = re.search(r"/v(\d{8})(?:/|$)", str(record["zstore"]))
+            version = match.group(1) if match else ""
+        made.append(
+            Row(**{facet: str(record[facet]) for facet in FACETS}, zstore=str(record["zstore"]), version=version)
+        )
+    return made
+
+
+def _latest(table: pd.DataFrame) -> list[Row]:
+    """One row for each dataset: its latest version."""
+    newest: dict[tuple[str, ...], Row] = {}
+    for row in _rows(table):
+        key = (row.experiment_id, row.member_id, row.grid_label)
+        if key not in newest or row.version > newest[key].version:
+            newest[key] = row
+    return list(newest.values())
+
+
+def variant_order(member_id: str) -> tuple[int, ...]:
+    """Sort key of a variant label: ``r10i1p1f2`` -> ``(10, 1, 1, 2)``."""
+    return tuple(int(number) for number in re.findall(r"\d+", member_id))
+
+
+def _choose(source_id: str, rows: list[Row], study: Study) -> tuple[list[Row], list[Failure]]:
+    """Choose the runs of one model: its grid, then its members."""
+    grid = _preferred_grid(rows, study)
+    by_member: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        if row.grid_label == grid:
+            by_member.setdefault(row.member_id, {})[row.experiment_id] = row
+    members = sorted(by_member, key=variant_order)
+    if not isinstance(study.members, str):
+        members = [member for member in members if member in study.members]
+    # for each scenario, the members that also have the run that precedes it
+    usable = {
+        experiment: [
+            member
+            for member in members
+            if experiment in by_member[member] and (study.historical is None or study.historical in by_member[member])
+        ]
+        for experiment in study.experiments
+    }
+    absent = [experiment for experiment, labels in usable.items() if not labels]
+    failures = []
+    if absent:
+        preceded = f" with {study.historical} of the same member" if study.historical else ""
+        wanted = "" if isinstance(study.members, str) else f" among the members {', '.join(study.members)}"
+        reason = f"no {', '.join(absent)}{preceded} in the catalog{wanted}"
+        facets = {"source_id": source_id, "variable_id": study.variable_id}
+        failures.append(Failure(source_id, "catalog", f"{source_id}: {reason}", facets=facets))
+        if study.require_all_experiments or len(absent) == len(usable):
+            return [], failures
+    chosen: dict[tuple[str, str], Row] = {}
+    complete = [m for m in members if all(m in labels for labels in usable.values() if labels)]
+    for experiment, labels in usable.items():
+        if study.members == "first":
+            labels = (complete or labels)[:1]
+        for member in labels:
+            for name in (study.historical, experiment):
+                if name is not None:
+                    chosen[name, member] = by_member[member][name]
+    order = {name: position for position, name in enumerate(study.all_experiments)}
+    return sorted(chosen.values(), key=lambda r: (order[r.experiment_id], variant_order(r.member_id))), failures
+
+
+def _preferred_grid(rows: list[Row], study: Study) -> str:
+    """Grid on which the model has the most experiments; the study's preference breaks ties."""
+    labels = sorted({row.grid_label for row in rows})
+
+    def order(label: str) -> tuple[int, int, str]:
+        experiments = {row.experiment_id for row in rows if row.grid_label == label}
+        preference = study.grid_labels.index(label) if label in study.grid_labels else len(study.grid_labels)
+        return -len(experiments), preference, label
+
+    return min(labels, key=order)
+
+
+def _supplementary(collection: intake_esm.esm_datastore, rows: list[Row]) -> dict[tuple[str, str, str], Row]:
+    """Latest areacella and sftlf for each model and grid, from ``historical`` where it has them."""
+    table = collection.df
+    models = {row.source_id for row in rows}
+    table = table[table["variable_id"].isin(SUPPLEMENTARY) & table["source_id"].isin(list(models))]
+    chosen: dict[tuple[str, str, str], Row] = {}
+
+    def better(row: Row) -> tuple[bool, bool, str]:
+        return row.experiment_id == "historical", row.experiment_id == "piControl", row.version
+
+    for row in _rows(table):
+        key = (row.source_id, row.grid_label, row.variable_id)
+        if key not in chosen or better(row) > better(chosen[key]):
+            chosen[key] = row
+    return chosen

@@ -1,0 +1,58 @@
+"""What *conformed* means; every breach is listed, and any breach rejects the dataset.
+
+No value of the field is read here: what only the values can show (a plausible range, complete cells) is checked where
+they are read, in reduce.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from spread.calendars import ALIASES
+from spread.conform.bounds import SPHERE
+from spread.conform.times import breaches_of_order
+from spread.vocabulary import FACETS, Variable
+
+
+def breaches(ds: xr.Dataset, variable: Variable) -> list[str]:
+    """List everything in which a dataset is not conformed.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset after all other steps.
+    variable : Variable
+        What its data variable should be.
+
+    Returns
+    -------
+    list of str
+        One sentence a breach; empty where the dataset conforms.
+    """
+    found: list[str] = []
+    field = ds[variable.variable_id]
+    horizontal = ("y", "x") if ds["lat"].ndim == 2 else ("lat", "lon")
+    if field.dims != ("time", *horizontal):
+        found.append(f"dimensions: expected {('time', *horizontal)}, got {field.dims}")
+    if field.dtype.kind != "f":
+        found.append(f"{variable.variable_id}: expected floating-point values, got {field.dtype}")
+    if field.attrs.get("units") != variable.units:
+        found.append(f"units: expected {variable.units!r}, got {field.attrs.get('units')!r}")
+    if ds.attrs.get("calendar") not in ALIASES.values():
+        found.append(f"calendar: expected one of CF's, got {ds.attrs.get('calendar')!r}")
+    found += breaches_of_order(ds["month_number"].values, 1 if ds.attrs["frequency"] == "mon" else 12)
+    lon = ds["lon"].values
+    if not ((lon >= 0.0) & (lon < 360.0)).all():
+        found.append("lon: expected 0 <= lon < 360")
+    if ds["lat"].ndim == 1 and ds["lat"].size > 1:
+        rising = np.diff(ds["lat"].values)
+        if not ((rising > 0).all() or (rising < 0).all()):
+            found.append("lat: expected rising or falling throughout")
+    area = ds["cell_area"].values
+    if not (np.isfinite(area).all() and (area >= 0).all()):
+        found.append("cell_area: expected finite areas, none negative")
+    elif abs(area.sum() / SPHERE - 1.0) > 0.02:
+        found.append(f"cell_area: cells cover {100 * area.sum() / SPHERE:.1f} % of the Earth, expected all of it")
+    found += [f"attribute {facet}: missing" for facet in (*FACETS, "version") if not ds.attrs.get(facet)]
+    return found

@@ -1,0 +1,83 @@
+"""CF names: dimensions and coordinates are called time, lat, lon (or y, x), whatever the store calls them."""
+
+from __future__ import annotations
+
+import cf_xarray  # noqa: F401  registers the .cf accessor
+import xarray as xr
+
+_AXES = {"latitude": "lat", "longitude": "lon"}
+_BOUNDS = {"lat": ("lat_bnds", "vertices_latitude", "lat_vertices"), "lon": ("lon_bnds", "vertices_longitude", "lon_vertices")}
+
+
+def conform_names(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, list[str]]:
+    """Rename coordinates, bounds and dimensions to the canonical ones, and order the dimensions.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        As opened; finds coordinates by CF attributes (cf_xarray), else by their usual names.
+    variable_id : str
+        The data variable.
+
+    Returns
+    -------
+    xarray.Dataset, list of str
+        The renamed dataset, and the fixes applied.
+
+    Notes
+    -----
+    MCM-UA-1-0 calls its dimensions latitude and longitude and ends names in spaces (ESMValCore, mcm_ua_1_0).
+    """
+    fixes: list[str] = []
+    stripped = {name: name.strip() for name in ds.variables if isinstance(name, str) and name != name.strip()}
+    if stripped:
+        ds = ds.rename(stripped)
+        fixes.append("names: spaces removed from " + ", ".join(sorted(stripped.values())))
+    ds, renamed = _rename_horizontal(ds, variable_id)
+    if renamed:
+        fixes.append("names: " + ", ".join(f"{old} -> {new}" for old, new in sorted(renamed.items())))
+    if "lat" in ds and "lon" in ds and variable_id in ds:
+        ds = _order(ds, variable_id)
+    return ds, fixes
+
+
+def _rename_horizontal(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, dict[str, str]]:
+    renamed: dict[str, str] = {}
+    for standard_name, name in _AXES.items():
+        if name in ds.variables:
+            found = name
+        else:
+            candidates = [c for c in ds.cf.coordinates.get(standard_name, []) if c in ds.variables]
+            candidates += [c for c in (standard_name, f"nav_{name}") if c in ds.variables]
+            if not candidates:
+                continue
+            found = str(candidates[0])
+        bounds = ds[found].attrs.get("bounds") or ds[found].encoding.get("bounds") or ""
+        if found != name:
+            renamed[found] = name
+        for candidate in (bounds, *_BOUNDS[name]):
+            if candidate in ds.variables and f"{name}_bnds" not in (*ds.variables, *renamed.values()):
+                renamed[candidate] = f"{name}_bnds"
+    ds = ds.rename(renamed)
+    # a rename of a variable does not make it the coordinate of a dimension of that name
+    return ds.set_coords([name for name in ("lat", "lon") if name in ds.variables]), renamed
+
+
+def _order(ds: xr.Dataset, variable_id: str) -> xr.Dataset:
+    if ds["lat"].ndim == 2:
+        y, x = ds["lat"].dims
+        ds = ds.rename({d: n for d, n in ((y, "y"), (x, "x")) if d != n and d in ds.dims})
+        horizontal = ("y", "x")
+    else:
+        for name in ("lat", "lon"):
+            if ds[name].ndim == 1 and ds[name].dims[0] != name:
+                ds = ds.swap_dims({ds[name].dims[0]: name})
+        horizontal = ("lat", "lon")
+    field = ds[variable_id]
+    others = [d for d in field.dims if d not in ("time", *horizontal)]
+    single = [d for d in others if field.sizes[d] == 1]
+    if single:
+        ds = ds.isel(dict.fromkeys(single, 0))
+    if {"time", *horizontal} == set(ds[variable_id].dims):
+        return ds.assign({variable_id: ds[variable_id].transpose("time", *horizontal)})
+    return ds

@@ -1,0 +1,150 @@
+"""Time: decoded in the dataset's own calendar, and every step given its month number.
+
+A step belongs to the month in which its bounds have their middle; where the bounds do not span a month, to the month of
+its stamp. Repeated or unordered steps are not touched here: the contract refuses them unless a quirk cures them first.
+"""
+
+from __future__ import annotations
+
+import cftime
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from spread.calendars import canonical_calendar, label, month_number
+
+FREQUENCIES = {"mon": "mon", "monC": "mon", "Amon": "mon", "Lmon": "mon", "yr": "yr", "Eyr": "yr", "Lyr": "yr"}
+"""Frequencies and tables that the flow reduces (GFDL-CM4 writes ``monC``: ES-DOC errata b6302400)."""
+
+
+def frequency_of(ds: xr.Dataset) -> str:
+    """``mon`` or ``yr``, from the attributes frequency or table_id.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    given = [str(ds.attrs.get(key, "")) for key in ("frequency", "table_id")]
+    for value in given:
+        if value in FREQUENCIES:
+            return FREQUENCIES[value]
+    raise ValueError(f"frequency: expected monthly or yearly means, got {given[0] or given[1] or 'nothing'!r}")
+
+
+def conform_times(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Decode time and number the months.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        With undecoded ``time`` (values, units, calendar).
+
+    Returns
+    -------
+    xarray.Dataset, list of str
+        With ``time`` as cftime dates, ``month_number`` along it, ``calendar`` and ``frequency`` among its attributes;
+        and the fixes applied.
+
+    Raises
+    ------
+    ValueError
+        If time is missing or cannot be decoded.
+    """
+    if "time" not in ds.variables or ds["time"].ndim != 1:
+        raise ValueError("time: expected one dimension of that name, got none")
+    frequency = frequency_of(ds)
+    time, fixes = ds["time"], []
+    units, calendar = time.attrs.get("units"), str(time.attrs.get("calendar", "")).strip()
+    if not calendar:
+        calendar = "standard"
+        fixes.append("time: no calendar given, standard assumed (CF default)")
+    stamps = _decode(np.asarray(time.values, dtype=np.float64), units, calendar)
+    number = _numbers(stamps)
+    bounds = _bounds(ds)
+    if bounds is not None:
+        length = np.abs(bounds[:, 1] - bounds[:, 0])
+        shortest, longest = (27.0, 32.0) if frequency == "mon" else (359.0, 367.0)
+        sound = (length >= shortest) & (length <= longest)
+        if sound.any():
+            middles = _numbers(_decode(bounds[sound].mean(axis=1), units, calendar))
+            moved = int((number[sound] != middles).sum())
+            number[sound] = middles
+            if moved and frequency == "mon":
+                fixes.append(f"time: {moved} stamps lie outside their month, bounds decide")
+        if not sound.all():
+            fixes.append(f"time: {int((~sound).sum())} bounds span {length[~sound].min():g} days, stamps decide")
+    if frequency == "yr":
+        number = number // 12 * 12
+    drop = [name for name in (time.attrs.get("bounds"), "time_bnds", "time_bounds") if name in ds.variables]
+    ds = ds.drop_vars(dict.fromkeys(drop))
+    attrs = {key: value for key, value in time.attrs.items() if key not in ("units", "calendar", "bounds")}
+    ds = ds.assign_coords(time=("time", stamps, attrs), month_number=("time", number))
+    return ds.assign_attrs(calendar=canonical_calendar(calendar), frequency=frequency), fixes
+
+
+def _decode(values: NDArray[np.float64], units: object, calendar: str) -> NDArray[np.object_]:
+    if not np.isfinite(values).all():
+        raise ValueError("time: some values are missing")
+    try:
+        return np.asarray(cftime.num2date(values, units, calendar=canonical_calendar(calendar)))
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"time: units {units!r} in calendar {calendar!r} cannot be decoded: {error}") from error
+
+
+def _numbers(stamps: NDArray[np.object_]) -> NDArray[np.int64]:
+    return month_number(np.array([s.year for s in stamps], np.int64), np.array([s.month for s in stamps], np.int64))
+
+
+def _bounds(ds: xr.Dataset) -> NDArray[np.float64] | None:
+    for name in (ds["time"].attrs.get("bounds"), "time_bnds", "time_bounds"):
+        if name in ds.variables and ds[name].shape == (ds.sizes["time"], 2):
+            bounds = np.asarray(ds[name].values, dtype=np.float64)
+            return bounds if np.isfinite(bounds).all() else None
+    return None
+
+
+def breaches_of_order(number: NDArray[np.integer], step: int) -> list[str]:
+    """Say what is wrong with the order of months: repeated, or not rising.
+
+    Parameters
+    ----------
+    number : numpy.ndarray of int
+        Month numbers along time.
+    step : int
+        Months between steps: 1 or 12.
+
+    Returns
+    -------
+    list of str
+        One text a breach; empty where time rises strictly.
+    """
+    if number.size == 0:
+        return ["time: no step at all"]
+    found = []
+    values, counts = np.unique(number, return_counts=True)
+    repeated = values[counts > 1]
+    if repeated.size:
+        found.append(f"time: {repeated.size} steps appear twice, first {label(repeated[0])}, last {label(repeated[-1])}")
+    elif (np.diff(number) <= 0).any():
+        at = int(np.flatnonzero(np.diff(number) <= 0)[0])
+        found.append(f"time: goes back from {label(number[at])} to {label(number[at + 1])}")
+    return found
+
+
+def missing_months(number: NDArray[np.integer], step: int) -> NDArray[np.int64]:
+    """Months between the first and the last step that have none.
+
+    Parameters
+    ----------
+    number : numpy.ndarray of int
+        Month numbers along time.
+    step : int
+        Months between steps: 1 or 12.
+
+    Returns
+    -------
+    numpy.ndarray of int64
+        The missing month numbers.
+    """
+    return np.setdiff1d(np.arange(number.min(), number.max() + 1, step), number)

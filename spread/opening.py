@@ -1,0 +1,181 @@
+"""From one catalog row to one lazy Dataset with its version; nothing is changed.
+
+Data variables are opened strictly: a chunk that is not in the store is an error when it is read, never a block of NaN.
+Small coordinates are read at once. Every failure names the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from spread.errors import Unreadable, one_line
+from spread.vocabulary import Row
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "gs": {"token": "anon"},
+    "gcs": {"token": "anon"},
+    "s3": {"anon": True},
+}
+"""How public buckets are read; a study's ``storage_options`` replace them."""
+
+ATTEMPTS = 3
+"""How often a store is tried when the transport fails, beyond what the file system retries itself."""
+
+_PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+def storage_options_for(url: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """Options with which fsspec opens a URL.
+
+    Parameters
+    ----------
+    url : str
+        Where the store lies.
+    options : mapping, optional
+        Options by protocol; they replace the defaults for public buckets.
+
+    Returns
+    -------
+    dict
+        Empty for a local path.
+    """
+    protocol = urlparse(url).scheme
+    given = (options or {}).get(protocol)
+    return dict(DEFAULT_OPTIONS.get(protocol, {}) if given is None else given)
+
+
+def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.Dataset:
+    """Open one dataset lazily, in its native chunks, with undecoded time.
+
+    Parameters
+    ----------
+    row : Row
+        What to open.
+    options : mapping, optional
+        fsspec options by protocol.
+
+    Returns
+    -------
+    xarray.Dataset
+        As stored, the data variable lazy, everything else in memory; the attribute ``version`` comes from the row, else
+        from the metadata, and ``fingerprint`` is a hash of the metadata.
+
+    Raises
+    ------
+    Unreadable
+        If the store is missing, forbidden or damaged.
+    """
+    target = row.zstore
+    # gcsfs asks each new bucket for its layout over gRPC, which hangs on emulators and fails slowly on public buckets
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    storage = storage_options_for(target, options)
+    try:
+        if urlparse(target).scheme in ("", "file"):
+            target, storage = _local_path(target), {}
+        ds = _retry(lambda: _open(target, storage, row.variable_id))
+    except Exception as error:  # file systems raise what they like; the report needs who and why
+        raise Unreadable(f"{row.name}: store {row.zstore} cannot be opened: {one_line(error)}") from error
+    fingerprint = _fingerprint(ds)
+    return ds.assign_attrs(version=row.version or f"m{fingerprint[:12]}", fingerprint=fingerprint)
+
+
+def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.DataArray:
+    """Open and read one fixed field (areacella, sftlf).
+
+    Parameters
+    ----------
+    row : Row
+        What to open.
+    options : mapping, optional
+        fsspec options by protocol.
+
+    Returns
+    -------
+    xarray.DataArray
+        In memory.
+
+    Raises
+    ------
+    Unreadable
+        If the store cannot be read, or does not hold the variable.
+    """
+    ds = open_row(row, options)
+    if row.variable_id not in ds:
+        raise Unreadable(f"{row.name}: store {row.zstore} holds no {row.variable_id}")
+    try:
+        return _retry(ds[row.variable_id].load)
+    except Exception as error:
+        raise Unreadable(f"{row.name}: store {row.zstore} cannot be read: {one_line(error)}") from error
+
+
+def _open(target: str, storage: dict[str, Any], variable_id: str) -> xr.Dataset:
+    import xarray as xr
+    import zarr
+
+    def opened() -> xr.Dataset:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # stores without consolidated metadata are welcome
+            return xr.open_dataset(
+                target, engine="zarr", chunks={}, decode_times=False, storage_options=storage or None
+            )
+
+    # the setting is captured by each array when it is opened, and travels with it to other processes
+    with zarr.config.set({"array.read_missing_chunks": False}):
+        ds = opened()
+    small = [name for name in ds.variables if str(name).strip() != variable_id]
+    try:
+        loaded = ds[small].load()
+    except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
+        loaded = opened()[small].load()
+    return ds.assign({name: loaded.variables[name] for name in small if name not in ds.coords}).assign_coords(
+        {name: loaded.variables[name] for name in small if name in ds.coords}
+    )
+
+
+def _local_path(url: str) -> str:
+    path = unquote(urlparse(url).path) if url.startswith("file:") else url
+    if not os.path.isdir(path):
+        raise FileNotFoundError(f"no such folder: {path}")
+    return path
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell errors after which trying again may help from those after which it cannot."""
+    return isinstance(error, OSError | TimeoutError | ConnectionError) and not isinstance(error, _PERMANENT)
+
+
+def _retry[T](call: Callable[[], T], attempts: int = ATTEMPTS, pause: float = 0.5) -> T:
+    for attempt in range(1, attempts + 1):
+        try:
+            return call()
+        except Exception as error:
+            if attempt == attempts or not is_transient(error):
+                raise
+            time.sleep(pause * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _fingerprint(ds: xr.Dataset) -> str:
+    """Hash of names, shapes, chunks, types and attributes: what identifies a store without a version."""
+    described = {
+        str(name): [
+            list(map(str, variable.dims)),
+            list(variable.shape),
+            str(variable.encoding.get("dtype", variable.dtype)),
+            str(variable.encoding.get("chunks")),
+            {str(k): str(v) for k, v in sorted(variable.attrs.items(), key=lambda item: str(item[0]))},
+        ]
+        for name, variable in sorted(ds.variables.items(), key=lambda item: str(item[0]))
+    }
+    described[""] = [{str(k): str(v) for k, v in sorted(ds.attrs.items(), key=lambda item: str(item[0]))}]
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
