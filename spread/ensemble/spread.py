@@ -1,0 +1,274 @@
+"""Spread across models: anomalies against a base period, and their mean, standard deviation, range and quantiles.
+
+Who has a vote is a choice and is written into the result: each model once (its first member, or the mean of its
+members), or every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from spread import stats
+from spread.ensemble.members import RUN, join_historical
+from spread.ensemble.time_means import period_means, period_name, yearly_means
+from spread.errors import BadStudy, Failure, NotComparable
+from spread.vocabulary import VARIABLES
+
+Years = tuple[int, int]
+
+
+def anomalies(yearly: xr.Dataset, base_period: Years, kind: str = "absolute", minimum_years: float = 1.0) -> xr.Dataset:
+    """Yearly anomalies against a run's own base period.
+
+    Parameters
+    ----------
+    yearly : xarray.Dataset
+        As returned by ``yearly_means``.
+    base_period : tuple of int
+        First and last year.
+    kind : str
+        ``absolute`` [the variable's unit] or ``percent`` of the base period's mean.
+    minimum_years : float
+        Share of the base period's years that a run must have; fewer give NaN.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``anomaly`` on the dimensions of ``yearly``, and ``base``, the mean of the base period.
+    """
+    variable_id = yearly.attrs["variable_id"]
+    means = period_means(yearly, [base_period]).isel(period=0, drop=True)
+    enough = means["years"] >= minimum_years * means["years_expected"]
+    base = means[variable_id].where(enough)
+    difference = yearly[variable_id] - base
+    if kind == "percent":
+        difference = 100.0 * difference / base
+    units = "%" if kind == "percent" else yearly[variable_id].attrs["units"]
+    out = yearly.drop_vars([variable_id, "days"]).assign(
+        anomaly=difference.transpose(*yearly[variable_id].dims).assign_attrs(units=units, kind=kind),
+        base=base.assign_attrs(units=yearly[variable_id].attrs["units"]),
+    )
+    return out.assign_attrs(base_period=period_name(base_period))
+
+
+def changes(
+    yearly: xr.Dataset,
+    periods: Sequence[Years],
+    base_period: Years,
+    kind: str = "absolute",
+    minimum_years: float = 1.0,
+) -> xr.Dataset:
+    """Change of each run between the base period and later periods.
+
+    Parameters
+    ----------
+    yearly, base_period, kind, minimum_years
+        As in :func:`anomalies`; the share of years holds for the periods too.
+    periods : sequence of (int, int)
+        Periods to compare with the base period.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``change`` on ``source_id, experiment_id, member_id, period, season, region``; ``years``, ``base_years`` and
+        ``complete``, which is False where either period lacks a year.
+    """
+    variable_id = yearly.attrs["variable_id"]
+    means = period_means(yearly, periods)
+    base = period_means(yearly, [base_period]).isel(period=0, drop=True)
+    enough = (means["years"] >= minimum_years * means["years_expected"]) & (
+        base["years"] >= minimum_years * base["years_expected"]
+    )
+    change = (means[variable_id] - base[variable_id]).where(enough)
+    if kind == "percent":
+        change = 100.0 * change / base[variable_id]
+    complete = (means["years"] == means["years_expected"]) & (base["years"] == base["years_expected"])
+    units = "%" if kind == "percent" else yearly[variable_id].attrs["units"]
+    dims = (*RUN, "period", "season", "region")
+    return means.drop_vars(variable_id).assign(
+        change=change.transpose(*dims).assign_attrs(units=units, kind=kind),
+        base=base[variable_id],
+        base_years=base["years"],
+        base_years_expected=base["years_expected"],
+        complete=complete.transpose(*dims),
+    ).assign_attrs(base_period=period_name(base_period))  # fmt: skip
+
+
+def across(data: xr.DataArray, members: str = "mean", quantiles: Sequence[float] = (0.05, 0.5, 0.95), ddof: int = 1) -> xr.Dataset:
+    """Statistics across models, for every other dimension.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        With the dimensions ``source_id`` and ``member_id``; NaN where there is no run.
+    members : str
+        ``mean``: a model's members are averaged first, so that each model has one vote (``first`` is the same, for it
+        chose one member a model); ``all``: every run has one vote.
+    quantiles : sequence of float
+        Quantiles, 0..1.
+    ddof : int
+        Delta degrees of freedom of the standard deviation.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mean``, ``sd``, ``minimum``, ``maximum``, ``count`` and ``quantile`` (with a dimension of that name).
+    """
+    votes = data.stack(vote=("source_id", "member_id")) if members == "all" else _model_means(data)
+    dim = "vote" if members == "all" else "source_id"
+    votes = votes.transpose(dim, ...)
+    values = votes.values
+    rest = votes.dims[1:]
+    coords = {name: data.coords[name] for name in rest if name in data.coords}
+    return xr.Dataset(
+        {
+            "mean": (rest, stats.mean(values)),
+            "sd": (rest, stats.standard_deviation(values, ddof=ddof), {"ddof": ddof}),
+            "minimum": (rest, stats.quantile(values, 0.0)[0]),
+            "maximum": (rest, stats.quantile(values, 1.0)[0]),
+            "count": (rest, stats.count(values)),
+            "quantiles": (("quantile", *rest), stats.quantile(values, quantiles)),
+        },
+        coords=coords | {"quantile": list(quantiles)},
+        attrs={"units": data.attrs.get("units", ""), "votes": "every run" if members == "all" else "every model"},
+    )
+
+
+def _model_means(data: xr.DataArray) -> xr.DataArray:
+    moved = data.transpose("member_id", ...)
+    return moved.isel(member_id=0, drop=True).copy(data=stats.mean(moved.values)).assign_attrs(data.attrs)
+
+
+def keep_complete_models(change: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, list[Failure]]:
+    """Keep the models that have a number for every experiment, period, season and region.
+
+    Parameters
+    ----------
+    change : xarray.Dataset
+        As returned by :func:`changes`.
+    variable_id : str
+        The variable, for the reasons.
+
+    Returns
+    -------
+    xarray.Dataset, list of Failure
+        ``change`` and the like made NaN for the other models, and why they are out.
+    """
+    there = np.isfinite(change["change"]).any("member_id").all(["period", "season", "region"])
+    whole = there.all("experiment_id")
+    failures = []
+    for source_id in change["source_id"].values[~whole.values & there.any("experiment_id").values]:
+        lacking = there["experiment_id"].values[~there.sel(source_id=source_id).values]
+        failures.append(
+            Failure(
+                str(source_id), "ensemble",
+                f"{source_id}: left out so that scenarios are compared over the same models, it has no "
+                + ", ".join(map(str, lacking)),
+                facets={"source_id": str(source_id), "variable_id": variable_id},
+            )
+        )  # fmt: skip
+    return change.assign(change=change["change"].where(whole)), failures
+
+
+def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) -> list[Failure]:
+    """Say which runs have no number because a period lacks too many years.
+
+    Parameters
+    ----------
+    change : xarray.Dataset
+        As returned by :func:`changes`.
+    base_period : tuple of int
+        The base period.
+    variable_id : str
+        The variable, for the reasons.
+
+    Returns
+    -------
+    list of Failure
+        One for each run that is present and has no number.
+    """
+    failures = []
+    first = change.isel(season=0, region=0)
+    for index in np.argwhere(change["present"].values & ~np.isfinite(first["change"]).all("period").values):
+        run = first.isel(dict(zip(RUN, map(int, index), strict=True)))
+        reasons = []
+        base_years, expected = int(run["base_years"]), int(run["base_years_expected"])
+        if base_years < expected:
+            reasons.append(f"base period {period_name(base_period)} has {base_years} of {expected} years")
+        for period in run["period"].values:
+            years, wanted = int(run["years"].sel(period=period)), int(run["years_expected"].sel(period=period))
+            if years < wanted:
+                reasons.append(f"{period} has {years} of {wanted} years")
+        ids = [str(run[name].values) for name in RUN]
+        name = ".".join([*ids, variable_id])
+        reason = f"{name}: {'; '.join(reasons) or 'no number'}"
+        failures.append(Failure(name, "ensemble", reason, facets=dict(zip(RUN, ids, strict=True)) | {"variable_id": variable_id}))
+    return failures
+
+
+def model_spread(
+    ens: xr.Dataset,
+    period: Years | Sequence[Years] = (2081, 2100),
+    base: Years = (1850, 1900),
+    seasons: Sequence[str] = ("annual",),
+    anomaly: Literal["auto", "absolute", "percent"] = "auto",
+    members: Literal["mean", "all"] = "mean",
+    quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+    ddof: int = 1,
+    historical: str | None = "historical",
+    minimum_years: float = 1.0,
+) -> xr.Dataset:
+    """Spread across models of the change between two periods: from an ensemble to numbers, in one call.
+
+    Parameters
+    ----------
+    ens : xarray.Dataset
+        On ``source_id, experiment_id, member_id, time, region``, lazy or not; a lazy one is computed, each chunk read once.
+    period : (int, int) or several
+        Period or periods to compare with the base period.
+    base : (int, int)
+        Base period.
+    seasons : sequence of str
+        Seasons of the year.
+    anomaly : str
+        ``absolute``, ``percent``, or ``auto``: what the variable table says.
+    members : str
+        ``mean`` of a model's members, one vote a model, or ``all`` runs.
+    quantiles : sequence of float
+        Quantiles, 0..1.
+    ddof : int
+        Delta degrees of freedom of ``sd``.
+    historical : str or None
+        Experiment that precedes the others.
+    minimum_years : float
+        Share of a period's years a run must have.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``mean``, ``sd``, ``minimum``, ``maximum``, ``count``, ``quantiles`` on ``experiment_id, period, season,
+        region``, and the ``change`` of each run.
+
+    Raises
+    ------
+    NotComparable
+        If no run has both periods.
+    BadStudy
+        If a period is not ``(first, last)``.
+    """
+    periods = [period] if isinstance(period[0], int) else list(period)  # type: ignore[list-item]
+    if any(len(p) != 2 or p[0] > p[1] for p in (*periods, base)):  # type: ignore[arg-type,index]
+        raise BadStudy(f"periods: expected (first year, last year) in order, got {periods} and base {base}")
+    variable_id = ens.attrs["variable_id"]
+    kind = VARIABLES[variable_id].anomaly if anomaly == "auto" else anomaly
+    yearly = yearly_means(join_historical(ens.compute(), historical), seasons)
+    change = changes(yearly, periods, base, kind, minimum_years)  # type: ignore[arg-type]
+    if not np.isfinite(change["change"]).any():
+        reasons = "; ".join(f.reason for f in incomplete_runs(change, base, variable_id)[:3])
+        raise NotComparable(f"ensemble: no run has the base period and the periods asked: {reasons}")
+    result = across(change["change"], members, quantiles, ddof)
+    return result.assign(change=change["change"], complete=change["complete"])
