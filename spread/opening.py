@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
@@ -118,28 +119,63 @@ def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None)
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be read: {one_line(error)}") from error
 
 
+class _StrictChunks:
+    """A window in which arrays open strictly, shared by the threads that open stores at the same time.
+
+    The setting is global while an array is opened and captured by the array from then on. Windows of several threads
+    overlap, so the first one in sets it and the last one out puts the old value back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._setting = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        import zarr
+
+        with self._lock:
+            if self._inside == 0:
+                self._setting.enter_context(zarr.config.set({"array.read_missing_chunks": False}))
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._setting.close()
+
+
+_strict_chunks = _StrictChunks()
+
+
 def _open(target: str, storage: dict[str, Any], variable_id: str) -> xr.Dataset:
     import xarray as xr
     import zarr
 
-    def opened() -> xr.Dataset:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # stores without consolidated metadata are welcome
-            return xr.open_dataset(
-                target, engine="zarr", chunks={}, decode_times=False, storage_options=storage or None
-            )
-
-    # the setting is captured by each array when it is opened, and travels with it to other processes
-    with zarr.config.set({"array.read_missing_chunks": False}):
-        ds = opened()
-    small = [name for name in ds.variables if str(name).strip() != variable_id]
-    try:
-        loaded = ds[small].load()
-    except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
-        loaded = opened()[small].load()
-    return ds.assign({name: loaded.variables[name] for name in small if name not in ds.coords}).assign_coords(
-        {name: loaded.variables[name] for name in small if name in ds.coords}
+    with _strict_chunks:
+        ds = xr.open_dataset(target, engine="zarr", chunks={}, decode_times=False, storage_options=storage or None)
+    loaded = {}
+    for name in ds.variables:
+        if str(name).strip() == variable_id:
+            continue
+        try:
+            loaded[name] = ds[name].variable.compute()
+        except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
+            loaded[name] = _filled(target, storage, str(name), ds[name].variable)
+    return ds.assign({n: v for n, v in loaded.items() if n not in ds.coords}).assign_coords(
+        {n: v for n, v in loaded.items() if n in ds.coords}
     )
+
+
+def _filled(target: str, storage: dict[str, Any], name: str, variable: xr.Variable) -> xr.Variable:
+    """A coordinate whose missing chunks are its fill value."""
+    import xarray as xr
+    import zarr
+
+    array = zarr.open_array(
+        target, path=name, mode="r", storage_options=storage or None, config={"read_missing_chunks": True}
+    )
+    raw = xr.Variable(variable.dims, array[...], dict(array.attrs))
+    return xr.conventions.decode_cf_variable(name, raw, decode_times=False).load()
 
 
 def _local_path(url: str) -> str:

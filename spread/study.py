@@ -219,6 +219,16 @@ class Study(_Strict):
         """``absolute`` or ``percent``, after the variable table where the study says ``auto``."""
         return VARIABLES[self.variable_id].anomaly if self.anomaly == "auto" else self.anomaly
 
+    @property
+    def required_years(self) -> float:
+        """Share of a period's years that a run must have."""
+        return self.minimum_years if self.incomplete_periods == "allow" else 1.0
+
+    @property
+    def votes(self) -> str:
+        """``all`` where every run has a vote, else ``mean``: every model has one."""
+        return "all" if self.members == "all" else "mean"
+
     @classmethod
     def make(cls, **values: Any) -> Study:
         """Make a study, with breaches said in one sentence.

@@ -1,7 +1,8 @@
 """The miniature archive that spread works on when given nothing: synthetic, in the layout of CMIP6, made on first use.
 
-Its global-mean warming is that of real CMIP6 models; its maps and weather are idealised, and its faults are those that real datasets
-had. Every store says `synthetic = "true"`. It is for tests, teaching and the first five minutes, and is never evidence on climate.
+Its global-mean warming is that of real CMIP6 models; its maps and weather are idealised, and its faults are those
+that real datasets had. Every store says `synthetic = "true"`. It is for tests, teaching and the first five minutes,
+and is never evidence on climate.
 """
 
 import os

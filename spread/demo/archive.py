@@ -1,5 +1,6 @@
 """Make the demo archive on disk: every store, a catalog and its intake-esm collection; whole or not at all."""
 
+import contextlib
 import csv
 import json
 import os
@@ -36,18 +37,22 @@ Progress = Callable[[int, int, str], None]
 
 
 def collection_file() -> Path:
-    """The shipped intake-esm collection of the demo: inside the package in a wheel, beside it in a checkout."""
+    """Find the shipped intake-esm collection of the demo: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     places = [package / "catalogs" / "demo.json", package.parent / "catalogs" / "demo.json"]
     for place in places:
         if place.is_file():
             return place
-    raise FileNotFoundError(f"demo archive: the collection demo.json is in none of {[str(p) for p in places]}; reinstall spread")
+    raise FileNotFoundError(
+        f"demo archive: the collection demo.json is in none of {[str(p) for p in places]}; reinstall spread"
+    )
 
 
 def _write_catalog(root: Path, final: Path, name: str, chosen: list[Store]) -> None:
     """Write `name`.csv and `name`.json into `root`, with the paths that stores have below `final`."""
-    rows = [[*store.facets.values(), f"{(final / store.path).as_posix()}/", "", store.model.version] for store in chosen]
+    rows = [
+        [*store.facets.values(), f"{(final / store.path).as_posix()}/", "", store.model.version] for store in chosen
+    ]
     scratch = root / f".{name}.{os.getpid()}.tmp"
     with open(scratch, "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
@@ -62,7 +67,9 @@ def _write_catalog(root: Path, final: Path, name: str, chosen: list[Store]) -> N
 def _start_worker(root: Path) -> subprocess.Popen:
     """Start a worker process that can import this package and keeps to one thread."""
     package_parent = str(Path(__file__).resolve().parent.parent.parent)
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+    )
     path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, "-m", "spread.demo.worker", str(root)],
@@ -98,10 +105,8 @@ def _serve(root: Path, todo: "queue.Queue[Store]", made: "queue.Queue[Store | No
         todo.put(store)
     finally:
         for pipe in (worker.stdin, worker.stdout):
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
         worker.wait()
         made.put(None)
 
@@ -115,7 +120,9 @@ def _make_all(root: Path, chosen: list[Store], workers: int | None, progress: Pr
     made: queue.Queue[Store | None] = queue.Queue()
     for store in chosen:
         todo.put(store)
-    threads = [threading.Thread(target=_serve, args=(root, todo, made), daemon=True) for _ in range(count if count > 1 else 0)]
+    threads = [
+        threading.Thread(target=_serve, args=(root, todo, made), daemon=True) for _ in range(count if count > 1 else 0)
+    ]
     for thread in threads:
         thread.start()
     done, running = 0, len(threads)
@@ -137,7 +144,7 @@ def _make_all(root: Path, chosen: list[Store], workers: int | None, progress: Pr
 
 
 def _recipe(chosen: list[Store]) -> dict:
-    """What an archive holds, to tell a complete one from another."""
+    """Say what an archive holds, to tell a complete one from another."""
     return {"recipe": RECIPE, "stores": [store.path for store in chosen]}
 
 

@@ -1,4 +1,4 @@
-"""Fit the demo's energy balance to the real warming of CMIP6 models; run once by a maintainer, needs SciPy and the data folder.
+"""Fit the demo's energy balance to the real warming of CMIP6 models; a maintainer's script that needs SciPy.
 
     python -m spread.demo.calibrate "$SPREAD_SHARED_DATA"
 
@@ -20,9 +20,9 @@ from spread.demo.energy_balance import EnergyBalance
 HERE = Path(__file__).parent
 HISTORICAL_KNOTS = [*range(1850, 2011, 10), 2014]
 SCENARIO_KNOTS = [2016, *range(2020, 2131, 10)]
-# dates of the larger eruptions since 1850: Global Volcanism Program; three nameless dips of the RCMIP series keep its year
-ERUPTIONS = [1853.2, 1856.7, 1861.9, 1872.8, 1883.65, 1886.5, 1890.5, 1902.8, 1907.3, 1912.45, 1929.0, 1932.3, 1963.2, 1965.0, 1967.0]
-ERUPTIONS += [1968.5, 1970.8, 1974.8, 1979.5, 1982.3, 1985.9, 1991.45, 2005.5, 2009.5, 2011.4]
+# dates of the larger eruptions since 1850, and of nameless dips of the RCMIP series
+ERUPTIONS = [1853.2, 1856.7, 1861.9, 1872.8, 1883.65, 1886.5, 1890.5, 1902.8, 1907.3, 1912.45, 1929.0, 1932.3, 1963.2]
+ERUPTIONS += [1965.0, 1967.0, 1968.5, 1970.8, 1974.8, 1979.5, 1982.3, 1985.9, 1991.45, 2005.5, 2009.5, 2011.4]
 # nearest relative with a 4xCO2 fit, and the realisation where the first one did not converge to a physical solution
 RELATIVES = {"EC-Earth3": ("EC-Earth3", "r3i1p1f1"), "EC-Earth3-Veg": ("EC-Earth3", "r3i1p1f1")}
 WINDOW, BASE = (2081, 2100), (1850, 1900)
@@ -37,7 +37,9 @@ def read_rcmip(data: Path, stem: str) -> dict[tuple[str, str], np.ndarray]:
     table = pd.read_csv(data / "rcmip_ssp_forcing" / f"rcmip-{stem}-annual-means-5-1-0-ssp-only.csv.gz")
     table = table[(table["Region"] == "World") & table["Scenario"].isin(eb.SCENARIOS)]
     years = [str(year) for year in range(eb.START, eb.END + 1)]
-    return {(row["Scenario"], row["Variable"].split("|", 1)[-1]): row[years].to_numpy(float) for _, row in table.iterrows()}
+    return {
+        (row["Scenario"], row["Variable"].split("|", 1)[-1]): row[years].to_numpy(float) for _, row in table.iterrows()
+    }
 
 
 def piecewise(series: dict[str, np.ndarray]) -> dict[str, list]:
@@ -47,7 +49,11 @@ def piecewise(series: dict[str, np.ndarray]) -> dict[str, list]:
     hats = np.stack([np.interp(years, knots, row) for row in np.eye(len(knots))], 1)
     shared, past = len(HISTORICAL_KNOTS), years < 2015
     history = np.linalg.lstsq(hats[past][:, :shared], series["ssp245"][past], rcond=None)[0]
-    out = {"historical_years": HISTORICAL_KNOTS, "historical": np.round(history, 3).tolist(), "scenario_years": SCENARIO_KNOTS}
+    out = {
+        "historical_years": HISTORICAL_KNOTS,
+        "historical": np.round(history, 3).tolist(),
+        "scenario_years": SCENARIO_KNOTS,
+    }
     for scenario in eb.SCENARIOS:
         rest = series[scenario][~past] - hats[~past][:, :shared] @ history
         out[scenario] = np.round(np.linalg.lstsq(hats[~past][:, shared:], rest, rcond=None)[0], 3).tolist()
@@ -72,10 +78,16 @@ def write_forcing(data: Path) -> None:
     erf, concentration = read_rcmip(data, "radiative-forcing"), read_rcmip(data, "concentrations")
     aerosol = {s: erf[s, "Anthropogenic|Aerosols"] for s in eb.SCENARIOS}
     rest = {s: erf[s, "Anthropogenic"] - aerosol[s] for s in eb.SCENARIOS}
-    carbon = {s: next(v for (name, key), v in concentration.items() if name == s and key.endswith("CO2")) for s in eb.SCENARIOS}
-    zero = {name: {s: v - v[0] for s, v in series.items()} for name, series in (("greenhouse", rest), ("aerosol", aerosol))}
+    carbon = {
+        s: next(v for (name, key), v in concentration.items() if name == s and key.endswith("CO2"))
+        for s in eb.SCENARIOS
+    }
+    zero = {
+        name: {s: v - v[0] for s, v in series.items()} for name, series in (("greenhouse", rest), ("aerosol", aerosol))
+    }
     table = {
-        "what": "piecewise-linear description, fitted by spread.demo.calibrate, of effective radiative forcing [W m-2, relative to 1850] and CO2 [ppm]",
+        "what": "piecewise-linear description, fitted by spread.demo.calibrate, of effective radiative forcing"
+        " [W m-2, relative to 1850] and CO2 [ppm]",
         "source": "RCMIP 5.1.0, Nicholls et al. 2020, doi:10.5194/gmd-13-5175-2020; forcing series by C. Smith et al.",
         "licence": "CC BY 4.0",
         "greenhouse": piecewise(zero["greenhouse"]),
@@ -106,11 +118,20 @@ def first_guess(data: Path, source_id: str) -> EnergyBalance:
     """Three-layer parameters of the model's own 4xCO2 run."""
     wanted = RELATIVES.get(source_id)
     with open(data / "rcmip_ssp_forcing" / "4xCO2_cummins_ebm3.csv") as file:
-        rows = [row for row in csv.DictReader(file) if (row["model"], row["run"]) == wanted or (not wanted and row["model"] == source_id)]
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if (row["model"], row["run"]) == wanted or (not wanted and row["model"] == source_id)
+        ]
     row = {key: float(value) for key, value in rows[0].items() if key not in ("model", "run", "conv")}
     f4x = row["F_4xCO2"]
     return EnergyBalance(
-        tuple(row[f"C{i}"] for i in (1, 2, 3)), tuple(row[f"kappa{i}"] for i in (1, 2, 3)), row["epsilon"], f4x, (f4x / 7.6, 1.0, 0.8), (0.0,) * 4
+        tuple(row[f"C{i}"] for i in (1, 2, 3)),
+        tuple(row[f"kappa{i}"] for i in (1, 2, 3)),
+        row["epsilon"],
+        f4x,
+        (f4x / 7.6, 1.0, 0.8),
+        (0.0,) * 4,
     )
 
 
@@ -127,7 +148,7 @@ def tuned(guess: EnergyBalance, free: np.ndarray) -> EnergyBalance:
 
 
 def difference(model: EnergyBalance, real: dict[str, np.ndarray], experiment: str) -> tuple[np.ndarray, int]:
-    """Annual warming of the energy balance minus that of the real run, and the first year; NaN where the run has none."""
+    """Annual warming of the energy balance minus the real one (NaN where the run has none), and the first year."""
     surface = eb.integrate(model, eb.forcing(model)).temperature[:, 0].reshape(-1, 12, 4).mean(1)
     base = slice(BASE[0] - eb.START, BASE[1] - eb.START + 1)
     first, column = (1850, 1) if experiment == "historical" else (2015, eb.SCENARIOS.index(experiment))
@@ -178,7 +199,12 @@ def main() -> None:
         except IndexError:
             continue
         model = fit(guess, {key: value for key, value in real.items() if np.isfinite(value).any()})
-        numbers = {"capacity": model.capacity, "exchange": model.exchange, "efficacy": model.efficacy, "forcing_4xco2": model.forcing_4xco2}
+        numbers = {
+            "capacity": model.capacity,
+            "exchange": model.exchange,
+            "efficacy": model.efficacy,
+            "forcing_4xco2": model.forcing_4xco2,
+        }
         numbers |= {"scale": model.scale, "ramp": model.ramp}
         row = {key: np.round(value, 4).tolist() for key, value in numbers.items()}
         rounded = EnergyBalance(*(tuple(v) if isinstance(v, list) else v for v in row.values()))
@@ -187,10 +213,10 @@ def main() -> None:
         rows[source_id] = row
         print(source_id, row["misfit"], row["scale"], row["ramp"], flush=True)
     head = {
-        "what": "energy-balance parameters fitted by spread.demo.calibrate, and the misfit of the noise-free warming [K]: mean of 2081-2100"
-        " (historical: 1995-2014) relative to 1850-1900, fitted minus real",
-        "source": "IPCC-WG1/Atlas regional means of CMIP6, Iturbide et al. 2020, doi:10.5194/essd-12-2959-2020; first guess: three-layer fits"
-        " to 4xCO2 runs, Cummins et al. 2020, doi:10.1175/JCLI-D-19-0589.1",
+        "what": "energy-balance parameters fitted by spread.demo.calibrate, real base state [K], and misfit of the"
+        " noise-free warming [K]: mean of 2081-2100 (historical: 1995-2014) relative to 1850-1900, fitted minus real",
+        "source": "IPCC-WG1/Atlas regional means of CMIP6, Iturbide et al. 2020, doi:10.5194/essd-12-2959-2020; first"
+        " guess: three-layer fits to 4xCO2 runs, Cummins et al. 2020, doi:10.1175/JCLI-D-19-0589.1",
         "licence": "CC BY 4.0",
     }
     text = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in rows.items())

@@ -1,7 +1,7 @@
 """Monthly fields of the demo: a climatology, a season, a warming pattern times the energy balance, and weather.
 
-Shapes follow what textbooks say of temperature and rain; they are not fields of the models whose names they bear. Only the
-global-mean warming and the base state are those of the real models.
+Shapes follow what textbooks say of temperature and rain; they are not fields of the models whose names they bear.
+Only the global-mean warming and the base state are those of the real models.
 """
 
 import json
@@ -61,7 +61,7 @@ def _smooth(rng: np.random.Generator, source_id: str) -> np.ndarray:
 
 
 def _pattern(source_id: str, lat: np.ndarray, lon: np.ndarray, land: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Warming pattern: land and the Arctic warm more, the Southern Ocean and the subpolar Atlantic less; area mean 1."""
+    """Warming pattern: land and the Arctic warm more, the Southern Ocean and North Atlantic less; mean 1."""
     rng = generator(source_id, "pattern")
     contrast, arctic = rng.uniform(1.35, 1.6), rng.uniform(1.1, 1.9)
     southern, atlantic = rng.uniform(0.25, 0.45), rng.uniform(0.35, 0.8)
@@ -78,13 +78,17 @@ def _temperature_maps(source_id: str, lat: np.ndarray, lon: np.ndarray, land: np
     sine = np.sin(np.deg2rad(lat))
     mean = 299.5 - 30.0 * sine**2 - 12.0 * sine**4 - 5.0 * land * np.abs(sine)
     mean -= 22.0 * land * (lat < -60.0) + 14.0 * land * _bump(lat, lon, (33.0, 88.0), (7.0, 14.0))
-    mean -= 14.0 * land * _bump(lat, lon, (73.0, 320.0), (8.0, 14.0)) - 5.0 * (1 - land) * _bump(lat, lon, (64.0, 0.0), (8.0, 20.0))
+    mean -= 14.0 * land * _bump(lat, lon, (73.0, 320.0), (8.0, 14.0)) - 5.0 * (1 - land) * _bump(
+        lat, lon, (64.0, 0.0), (8.0, 20.0)
+    )
     mean += 0.9 * _smooth(rng, source_id)
     base = json.loads((HERE / "energy_balance.json").read_text())["models"][source_id]["base_state"]
     mean += base - weights @ mean
     month = np.arange(12)[:, None] + 0.5
     sea, shore = (2.5 + 2.0 * np.abs(sine)) * np.abs(sine), 1.5 * np.abs(sine) + 17.0 * np.abs(sine) ** 1.5
-    cycle = sea * (1 - land) * np.cos(2 * np.pi * (month - 7.9) / 12) + shore * land * np.cos(2 * np.pi * (month - 6.8) / 12)
+    cycle = sea * (1 - land) * np.cos(2 * np.pi * (month - 7.9) / 12) + shore * land * np.cos(
+        2 * np.pi * (month - 6.8) / 12
+    )
     season = np.tanh(lat / 8.0) * cycle
     days = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
     return mean, season - np.average(season, axis=0, weights=days)
@@ -120,7 +124,9 @@ def climate(source_id: str) -> Climate:
     el_nino = 0.9 * _bump(lat, lon, (0.0, 225.0), (9.0, 38.0)) - 0.25 * _bump(lat, lon, (2.0, 140.0), (12.0, 18.0))
     el_nino += generator(source_id, "el nino").uniform(0.085, 0.11) - weights @ el_nino
     rainfall, change = _rain_maps(source_id, lat, lon, weights)
-    return Climate(weights, mean, season, _pattern(source_id, lat, lon, land, weights), fast, slow, el_nino, rainfall, change)
+    return Climate(
+        weights, mean, season, _pattern(source_id, lat, lon, land, weights), fast, slow, el_nino, rainfall, change
+    )
 
 
 def temperature(source_id: str, experiment_id: str, member_id: str, first: int, last: int) -> np.ndarray:

@@ -24,7 +24,10 @@ def daily_stores(models: Iterable[str] | None = None, experiments: Iterable[str]
     """List the daily stores, in a fixed order; None keeps all."""
     names, runs = chosen("models", models, DAILY_MODELS), chosen("experiments", experiments, SLICES)
     return [
-        Store(name, run, MODELS[name].members[0], "day", "tas") for name in DAILY_MODELS for run in SLICES if name in names and run in runs
+        Store(name, run, MODELS[name].members[0], "day", "tas")
+        for name in DAILY_MODELS
+        for run in SLICES
+        if name in names and run in runs
     ]
 
 
@@ -43,7 +46,8 @@ def with_monthly_means(daily: np.ndarray, monthly: np.ndarray, edges: np.ndarray
     Returns
     -------
     ndarray
-        (day, cell); shifts are linear between the middles of months, with what that misses after three rounds added as a step.
+        (day, cell); shifts are linear between the middles of months, with what that misses after three rounds added
+        as a step.
     """
     length = np.diff(edges)[:, None]
     middle, day = (edges[:-1] + edges[1:]) / 2, np.arange(len(daily)) + 0.5

@@ -1,7 +1,8 @@
 """The global-mean warming behind the demo: forcing pathways and a three-layer energy-balance model per climate model.
 
-Parameters come from the bundled `energy_balance.json` and `forcing_knots.json`, which `calibrate.py` fitted. It is neither an
-emulator to do science with nor the coupled component of spread; it only makes the demo archive warm as real models did.
+Parameters come from the bundled `energy_balance.json` and `forcing_knots.json`, which `calibrate.py` fitted. It is
+neither an emulator to do science with nor the coupled component of spread; it only makes the demo archive warm as
+real models did.
 """
 
 import json
@@ -11,7 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["EnergyBalance", "Response", "co2", "energy_balances", "forcing", "idealised_forcing", "integrate", "warming"]
+__all__ = [
+    "EnergyBalance",
+    "Response",
+    "co2",
+    "energy_balances",
+    "forcing",
+    "idealised_forcing",
+    "integrate",
+    "warming",
+]
 
 HERE = Path(__file__).parent
 SCENARIOS = ("ssp126", "ssp245", "ssp370", "ssp585")
@@ -56,7 +66,9 @@ class EnergyBalance:
         c1, c2, c3 = self.capacity
         k1, k2, k3 = self.exchange
         deep = self.efficacy * k3
-        return np.array([[-(k1 + k2) / c1, k2 / c1, 0.0], [k2 / c2, -(k2 + deep) / c2, deep / c2], [0.0, k3 / c3, -k3 / c3]])
+        return np.array(
+            [[-(k1 + k2) / c1, k2 / c1, 0.0], [k2 / c2, -(k2 + deep) / c2, deep / c2], [0.0, k3 / c3, -k3 / c3]]
+        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,12 @@ def energy_balances() -> dict[str, EnergyBalance]:
     table = json.loads((HERE / "energy_balance.json").read_text())["models"]
     return {
         name: EnergyBalance(
-            tuple(row["capacity"]), tuple(row["exchange"]), row["efficacy"], row["forcing_4xco2"], tuple(row["scale"]), tuple(row["ramp"])
+            tuple(row["capacity"]),
+            tuple(row["exchange"]),
+            row["efficacy"],
+            row["forcing_4xco2"],
+            tuple(row["scale"]),
+            tuple(row["ramp"]),
         )
         for name, row in table.items()
     }
@@ -179,7 +196,11 @@ def _components(first: int, last: int) -> np.ndarray:
     year, knots = first + (np.arange(12 * (last - first + 1)) + 0.5) / 12.0, _knots()
     fire = volcanic(year, knots["volcanic"]["eruptions"], knots["volcanic"]["background"])
     return np.stack(
-        [np.stack([_interpolated(knots["greenhouse"], s, year), _interpolated(knots["aerosol"], s, year), fire], 1) for s in SCENARIOS], 2
+        [
+            np.stack([_interpolated(knots["greenhouse"], s, year), _interpolated(knots["aerosol"], s, year), fire], 1)
+            for s in SCENARIOS
+        ],
+        2,
     )
 
 

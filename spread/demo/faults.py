@@ -1,7 +1,7 @@
 """The faults planted in the demo archive, each of a kind that real CMIP6 datasets had, with its receipt and its fate.
 
-A pipeline that reads the archive has to meet every `expected`: cured, rejected, marked, or harmless. Faults are planted in named
-stores only; every other store is sound. This is a list to test against, not code that mends anything.
+A pipeline that reads the archive has to meet every `expected`: cured, rejected, marked, or harmless. Faults are
+planted in named stores only; every other store is sound. This is a list to test against, not code that mends anything.
 """
 
 from collections.abc import Callable, Iterable
@@ -47,8 +47,10 @@ class Fault:
     expected: str
 
 
-def _runs(source_id: str, variables: Iterable[str], kind: str, receipt: str, expected: str, runs: Iterable[str] = ()) -> list[Fault]:
-    """The same fault in several stores of a model's first member; every scenario and the historical run unless given."""
+def _runs(
+    source_id: str, variables: Iterable[str], kind: str, receipt: str, expected: str, runs: Iterable[str] = ()
+) -> list[Fault]:
+    """List one fault in several stores of a model's first member, in all its runs unless some are given."""
     model = MODELS[source_id]
     return [
         Fault(source_id, run, model.members[0], variable, kind, receipt, expected)
@@ -58,19 +60,59 @@ def _runs(source_id: str, variables: Iterable[str], kind: str, receipt: str, exp
 
 
 FAULTS: tuple[Fault, ...] = (
-    *_runs("INM-CM4-8", ("tas", "pr"), "names", _ESMVAL + "mcm_ua_1_0.py (kind): dimensions latitude, longitude; trailing spaces", "cured"),
+    *_runs(
+        "INM-CM4-8",
+        ("tas", "pr"),
+        "names",
+        _ESMVAL + "mcm_ua_1_0.py (kind): dimensions latitude, longitude; trailing spaces",
+        "cured",
+    ),
     *_runs("INM-CM4-8", ("areacella", "sftlf"), "names", _ESMVAL + "mcm_ua_1_0.py (kind)", "cured", ("historical",)),
     *_runs(
-        "MPI-ESM1-2-HR", ("tas", "pr"), "swapped_lat_bounds", "ES-DOC errata uid 2eb6af52-b54f-d1fb-8bac-28bdfd40116e: lat_bnds swapped", "cured"
+        "MPI-ESM1-2-HR",
+        ("tas", "pr"),
+        "swapped_lat_bounds",
+        "ES-DOC errata uid 2eb6af52-b54f-d1fb-8bac-28bdfd40116e: lat_bnds swapped",
+        "cured",
     ),
-    *_runs("NorESM2-LM", ("tas", "pr"), "cut_lon_bounds", _ESMVAL + "noresm2_lm.py: longitude bounds cut at 0 (half cells)", "cured"),
     *_runs(
-        "FGOALS-g3", ("tas",), "repeated_months", _ESMVAL + "fgoals_g3.py, Tas: 2004 steps instead of 1980, overlapping files", "cured", ("historical",)
+        "NorESM2-LM",
+        ("tas", "pr"),
+        "cut_lon_bounds",
+        _ESMVAL + "noresm2_lm.py: longitude bounds cut at 0 (half cells)",
+        "cured",
+    ),
+    *_runs(
+        "FGOALS-g3",
+        ("tas",),
+        "repeated_months",
+        _ESMVAL + "fgoals_g3.py, Tas: 2004 steps instead of 1980, overlapping files",
+        "cured",
+        ("historical",),
     ),
     *_runs("BCC-CSM2-MR", ("pr",), "thousandth", _ESMVAL + "ciesm.py (kind): pr 1000 times too small", "cured"),
-    *_runs("FGOALS-g3", ("sftlf",), "fraction_as_percent", _ESMVAL + "fgoals_f3_l.py (kind): sftlf 0..1 though %", "cured", ("historical",)),
-    *_runs("KACE-1-0-G", ("tas",), "short_time_bounds", _ESMVAL + "fgoals_f3_l.py (kind): time bounds span 20 days", "cured"),
-    *_runs("BCC-CSM2-MR", ("tas",), "celsius", "CMIP6 wants K; UDUNITS knows degC: declared units differ from the request (kind)", "harmless"),
+    *_runs(
+        "FGOALS-g3",
+        ("sftlf",),
+        "fraction_as_percent",
+        _ESMVAL + "fgoals_f3_l.py (kind): sftlf 0..1 though %",
+        "cured",
+        ("historical",),
+    ),
+    *_runs(
+        "KACE-1-0-G",
+        ("tas",),
+        "short_time_bounds",
+        _ESMVAL + "fgoals_f3_l.py (kind): time bounds span 20 days",
+        "cured",
+    ),
+    *_runs(
+        "BCC-CSM2-MR",
+        ("tas",),
+        "celsius",
+        "CMIP6 wants K; UDUNITS knows degC: declared units differ from the request (kind)",
+        "harmless",
+    ),
     *_runs(
         "CAMS-CSM1-0",
         ("tas", "pr"),
@@ -79,10 +121,29 @@ FAULTS: tuple[Fault, ...] = (
         "marked",
         MODELS["CAMS-CSM1-0"].scenarios,
     ),
-    *_runs("GFDL-ESM4", ("tas",), "gap_1901_1949", "IPCC-WG1/Atlas: 15 of 35 historical runs lack 1901-1949", "marked", ("historical",)),
-    *_runs("TaiESM1", ("tas",), "lost_chunk", "an object lost from a cloud copy reads as fill values without an error (kind)", "rejected", ("ssp370",)),
     *_runs(
-        "NESM3", ("tas",), "only_1915_1959", "leap-stc/cmip6-leap-feedstock #116 (kind): MPI-ESM1-2-HR copy has 1915-1959", "rejected", ("historical",)
+        "GFDL-ESM4",
+        ("tas",),
+        "gap_1901_1949",
+        "IPCC-WG1/Atlas: 15 of 35 historical runs lack 1901-1949",
+        "marked",
+        ("historical",),
+    ),
+    *_runs(
+        "TaiESM1",
+        ("tas",),
+        "lost_chunk",
+        "an object lost from a cloud copy reads as fill values without an error (kind)",
+        "rejected",
+        ("ssp370",),
+    ),
+    *_runs(
+        "NESM3",
+        ("tas",),
+        "only_1915_1959",
+        "leap-stc/cmip6-leap-feedstock #116 (kind): MPI-ESM1-2-HR copy has 1915-1959",
+        "rejected",
+        ("historical",),
     ),
     *_runs(
         "CMCC-CM2-SR5",
@@ -100,11 +161,30 @@ FAULTS: tuple[Fault, ...] = (
         "rejected",
         ("ssp370",),
     ),
-    *_runs("EC-Earth3", ("tas", "pr"), "jittered_lat", _ESMVAL + "ec_earth3.py: lat differs at 1e-8 from historical", "harmless", MODELS["EC-Earth3"].scenarios),
     *_runs(
-        "EC-Earth3", ("tas", "pr"), "mixed_calendar", _ESMVAL + "ec_earth3_veg.py: gregorian, proleptic_gregorian", "harmless", MODELS["EC-Earth3"].scenarios
+        "EC-Earth3",
+        ("tas", "pr"),
+        "jittered_lat",
+        _ESMVAL + "ec_earth3.py: lat differs at 1e-8 from historical",
+        "harmless",
+        MODELS["EC-Earth3"].scenarios,
     ),
-    *_runs("CanESM5", ("tas",), "extended_2130", "CanESM5 ssp585 goes on after 2100 (kind); real extensions reach 2300", "harmless", ("ssp585",)),
+    *_runs(
+        "EC-Earth3",
+        ("tas", "pr"),
+        "mixed_calendar",
+        _ESMVAL + "ec_earth3_veg.py: gregorian, proleptic_gregorian",
+        "harmless",
+        MODELS["EC-Earth3"].scenarios,
+    ),
+    *_runs(
+        "CanESM5",
+        ("tas",),
+        "extended_2130",
+        "CanESM5 ssp585 goes on after 2100 (kind); real extensions reach 2300",
+        "harmless",
+        ("ssp585",),
+    ),
 )
 
 

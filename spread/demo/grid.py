@@ -94,7 +94,12 @@ def _build(model: Model) -> ModelGrid:
     if model.grid != "rotated":
         return ModelGrid(("lat", "lon"), lat, lon, lat_bounds, lon_bounds, area, land_fraction(lat_bounds, lon_bounds))
     lat_2d, lon_2d = _unrotated(*np.meshgrid(lat, lon, indexing="ij"))
-    corner = [(edges[:-1], lon_bounds[:, 0]), (edges[:-1], lon_bounds[:, 1]), (edges[1:], lon_bounds[:, 1]), (edges[1:], lon_bounds[:, 0])]
+    corner = [
+        (edges[:-1], lon_bounds[:, 0]),
+        (edges[:-1], lon_bounds[:, 1]),
+        (edges[1:], lon_bounds[:, 1]),
+        (edges[1:], lon_bounds[:, 0]),
+    ]
     vertices = [_unrotated(*np.meshgrid(south, west, indexing="ij")) for south, west in corner]
     corner_lat, corner_lon = (np.stack([v[axis] for v in vertices], 2) for axis in (0, 1))
     return ModelGrid(("j", "i"), lat_2d, lon_2d, corner_lat, corner_lon, area, land_fraction_at(lat_2d, lon_2d))

@@ -37,7 +37,9 @@ def global_means(source_id: str, experiment_id: str, member_id: str) -> dict[str
     imbalance = response.imbalance + leak - 0.8 * wiggle + rng.normal(0.0, 0.5, months)
     down = INSOLATION + 11.4 * np.cos(2 * np.pi * (month - 0.6) / 12)
     # absorbed sunlight rises as ice and cloud retreat, which leaves the rest of the imbalance to longwave
-    reflected = 0.291 * down - 0.55 * warm + rng.normal(0.0, 0.3, months) + 1.5 * np.cos(2 * np.pi * (month - 11.5) / 12)
+    reflected = (
+        0.291 * down - 0.55 * warm + rng.normal(0.0, 0.3, months) + 1.5 * np.cos(2 * np.pi * (month - 11.5) / 12)
+    )
     balance = imbalance + 5.0 * np.cos(2 * np.pi * (month - 1.5) / 12)
     return {
         "tas": base + warm + wiggle + 1.9 * np.cos(2 * np.pi * (month - 6.9) / 12),

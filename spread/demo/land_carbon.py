@@ -1,4 +1,4 @@
-"""A two-pool land carbon box per cell, conserving mass exactly; it gives the demo its carbon stores and is not spread.land."""
+"""A two-pool land carbon box per cell that conserves mass; it feeds the demo's carbon stores and is not spread.land."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Carbon:
 
 
 def grow(gpp: np.ndarray, decay: np.ndarray, turnover: np.ndarray, cleared: np.ndarray) -> Carbon:
-    """Step the two pools year by year from the steady state of the first year, implicitly, so that no pool turns negative.
+    """Step the two pools year by year from the steady state of the first year, implicitly, so no pool turns negative.
 
     Parameters
     ----------
@@ -103,7 +103,9 @@ def carbon_run(source_id: str, experiment_id: str, member_id: str) -> dict[str, 
     rise = warm - warm[:51].mean(0)
     fertilised = 1.0 + rng.uniform(0.35, 0.75) * np.log(co2(experiment_id, year + 0.5) / 284.3)
     suited = np.clip(1.0 + np.clip((290.0 - maps.mean) / 500.0, -0.02, 0.04) * rise, 0.2, 2.0)
-    rate = Q10 ** ((maps.mean - 288.0 + np.concatenate([np.zeros((1, rise.shape[1])), rise[1:]])) / 10.0) / rng.uniform(18.0, 30.0)
+    rate = Q10 ** ((maps.mean - 288.0 + np.concatenate([np.zeros((1, rise.shape[1])), rise[1:]])) / 10.0) / rng.uniform(
+        18.0, 30.0
+    )
     turnover = np.full(production.shape, 1.0 / rng.uniform(7.0, 11.0))
     carbon = grow(production * fertilised[:, None] * suited, rate, turnover, cleared)
     dry = np.where(grid.land.ravel() > 0.05, 0.0, np.nan)

@@ -1,7 +1,7 @@
 """The table of demo models and of the stores that each publishes; facets and grids only, no fields.
 
-Names, institutions, members and calendars are those of real CMIP6 models; grids are far coarser than the real ones, and dates of
-publication are invented so that no store can be mistaken for a real dataset of the same name.
+Names, institutions, members and calendars are those of real CMIP6 models; grids are far coarser than the real ones,
+and dates of publication are invented so that no store can be mistaken for a real dataset of the same name.
 """
 
 from collections.abc import Iterable
@@ -70,23 +70,60 @@ class Model:
 
 _TABLE = (
     Model("ACCESS-ESM1-5", "CSIRO", (19, 24), "poles", "proleptic_gregorian", ("r1i1p1f1", "r2i1p1f1")),
-    Model("AWI-CM-1-1-MR", "AWI", (20, 32), "rotated", "proleptic_gregorian", version="20260112"),
+    Model("AWI-CM-1-1-MR", "AWI", (18, 28), "rotated", "proleptic_gregorian", version="20260112"),
     Model("BCC-CSM2-MR", "BCC", (18, 36), "gaussian", "365_day", descending=True, time_origin=2015, version="20260113"),
     Model("CAMS-CSM1-0", "CAMS", (16, 32), "gaussian", "365_day", ("r2i1p1f1",), version="20260114"),
-    Model("CESM2", "NCAR", (19, 36), "poles", "noleap", ("r4i1p1f1", "r10i1p1f1"), version="20260119"),
+    Model("CESM2", "NCAR", (19, 32), "poles", "noleap", ("r4i1p1f1", "r10i1p1f1"), version="20260119"),
     Model("CMCC-CM2-SR5", "CMCC", (19, 32), "poles", "365_day", version="20260120"),
-    Model("CNRM-CM6-1", "CNRM-CERFACS", (20, 40), "gaussian", "gregorian", ("r1i1p1f2",), grid_label="gr", zarr_format=3),
-    Model("CanESM5", "CCCma", (16, 32), "gaussian", "365_day", ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1"), version="20260121"),
-    Model("EC-Earth3", "EC-Earth-Consortium", (22, 44), "gaussian", "gregorian", grid_label="gr", version="20260122"),
+    Model(
+        "CNRM-CM6-1", "CNRM-CERFACS", (18, 36), "gaussian", "gregorian", ("r1i1p1f2",), grid_label="gr", zarr_format=3
+    ),
+    Model(
+        "CanESM5", "CCCma", (16, 32), "gaussian", "365_day", ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1"), version="20260121"
+    ),
+    Model("EC-Earth3", "EC-Earth-Consortium", (20, 40), "gaussian", "gregorian", grid_label="gr", version="20260122"),
     Model("FGOALS-g3", "CAS", (18, 36), "regular", "365_day", version="20260126"),
-    Model("GFDL-ESM4", "NOAA-GFDL", (18, 30), "regular", "365_day", first_lon=0.5, grid_label="gr1", version="20260127"),
-    Model("HadGEM3-GC31-LL", "MOHC", (18, 24), "regular", "360_day", ("r1i1p1f3",), 0.5, scenarios=("ssp126", "ssp245", "ssp585")),
+    Model(
+        "GFDL-ESM4", "NOAA-GFDL", (18, 30), "regular", "365_day", first_lon=0.5, grid_label="gr1", version="20260127"
+    ),
+    Model(
+        "HadGEM3-GC31-LL",
+        "MOHC",
+        (18, 24),
+        "regular",
+        "360_day",
+        ("r1i1p1f3",),
+        0.5,
+        scenarios=("ssp126", "ssp245", "ssp585"),
+    ),
     Model("INM-CM4-8", "INM", (18, 24), "regular", "365_day", grid_label="gr1", version="20260128"),
-    Model("IPSL-CM6A-LR", "IPSL", (19, 24), "poles", "gregorian", ("r1i1p1f1", "r2i1p1f1"), west=-180.0, grid_label="gr"),
-    Model("KACE-1-0-G", "NIMS-KMA", (18, 24), "regular", "360_day", ("r2i1p1f1",), 0.5, grid_label="gr", version="20260129"),
+    Model(
+        "IPSL-CM6A-LR", "IPSL", (19, 24), "poles", "gregorian", ("r1i1p1f1", "r2i1p1f1"), west=-180.0, grid_label="gr"
+    ),
+    Model(
+        "KACE-1-0-G",
+        "NIMS-KMA",
+        (18, 24),
+        "regular",
+        "360_day",
+        ("r2i1p1f1",),
+        0.5,
+        grid_label="gr",
+        version="20260129",
+    ),
     Model("MIROC-ES2L", "MIROC", (16, 32), "gaussian", "gregorian", ("r1i1p1f2",), zarr_format=3, version="20260202"),
-    Model("MIROC6", "MIROC", (20, 36), "gaussian", "standard", ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1"), version="20260203"),
-    Model("MPI-ESM1-2-HR", "MPI-M", (32, 64), "gaussian", "proleptic_gregorian", version="20260204", scenario_institution="DKRZ"),
+    Model(
+        "MIROC6", "MIROC", (18, 36), "gaussian", "standard", ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1"), version="20260203"
+    ),
+    Model(
+        "MPI-ESM1-2-HR",
+        "MPI-M",
+        (30, 60),
+        "gaussian",
+        "proleptic_gregorian",
+        version="20260204",
+        scenario_institution="DKRZ",
+    ),
     Model("MPI-ESM1-2-LR", "MPI-M", (16, 32), "gaussian", "proleptic_gregorian", version="20260204"),
     Model("MRI-ESM2-0", "MRI", (20, 40), "gaussian", "proleptic_gregorian", zarr_format=3, version="20260209"),
     Model("NESM3", "NUIST", (16, 32), "gaussian", "standard", time_origin=2015, version="20260210"),
@@ -170,7 +207,9 @@ def chosen(what: str, wanted: Iterable[str] | None, known: Iterable[str]) -> set
 
 
 def stores(
-    models: Iterable[str] | None = None, experiments: Iterable[str] | None = None, variables: Iterable[str] | None = None
+    models: Iterable[str] | None = None,
+    experiments: Iterable[str] | None = None,
+    variables: Iterable[str] | None = None,
 ) -> list[Store]:
     """List the stores of the demo archive, in a fixed order.
 

@@ -20,8 +20,8 @@ __all__ = ["LABEL", "dataset", "write_store"]
 FILL = np.float32(1e20)
 MONTHS_A_CHUNK = 516
 LABEL = (
-    "Synthetic data made by spread.demo, not model output: idealised patterns and noise around a global-mean warming that was"
-    " calibrated to the CMIP6 model of this name. For tests and teaching only."
+    "Synthetic data made by spread.demo, not model output: idealised patterns and noise around a global-mean warming"
+    " that was calibrated to the CMIP6 model of this name. For tests and teaching only."
 )
 # long name, standard name, units, cell methods, mantissa bits kept
 FIELDS = {
@@ -43,15 +43,28 @@ FIELDS = {
         "area: mean where land time: mean",
         12,
     ),
-    "cVeg": ("Carbon Mass in Vegetation", "vegetation_carbon_content", "kg m-2", "area: mean where land time: mean", 14),
+    "cVeg": (
+        "Carbon Mass in Vegetation",
+        "vegetation_carbon_content",
+        "kg m-2",
+        "area: mean where land time: mean",
+        14,
+    ),
     "rsdt": ("TOA Incident Shortwave Radiation", "toa_incoming_shortwave_flux", "W m-2", "area: time: mean", 18),
     "rsut": ("TOA Outgoing Shortwave Radiation", "toa_outgoing_shortwave_flux", "W m-2", "area: time: mean", 18),
     "rlut": ("TOA Outgoing Longwave Radiation", "toa_outgoing_longwave_flux", "W m-2", "area: time: mean", 18),
 }
-PARENTS = {"historical": "piControl", "piControl": "piControl-spinup", "abrupt-4xCO2": "piControl", "1pctCO2": "piControl"}
+PARENTS = {
+    "historical": "piControl",
+    "piControl": "piControl-spinup",
+    "abrupt-4xCO2": "piControl",
+    "1pctCO2": "piControl",
+}
 
 
-def time_axis(first: int, last: int, calendar: str, origin: int, step: str = "mon") -> tuple[np.ndarray, np.ndarray, str]:
+def time_axis(
+    first: int, last: int, calendar: str, origin: int, step: str = "mon"
+) -> tuple[np.ndarray, np.ndarray, str]:
     """Middle and bounds of every month, year or day of whole years, in the calendar of the model.
 
     Returns
@@ -74,14 +87,19 @@ def time_axis(first: int, last: int, calendar: str, origin: int, step: str = "mo
     elif step == "yr":
         edges = np.array([days(year) for year in range(first, last + 2)])
     else:
-        edges = np.array([days(year, month) for year in range(first, last + 1) for month in range(1, 13)] + [days(last + 1)])
+        edges = np.array(
+            [days(year, month) for year in range(first, last + 1) for month in range(1, 13)] + [days(last + 1)]
+        )
     bounds = np.stack([edges[:-1], edges[1:]], 1)
     return bounds.mean(1), bounds, units
 
 
 def _grid_variables(grid: ModelGrid) -> dict:
     """Coordinates and bounds of a grid, as xarray variables."""
-    south, west = {"units": "degrees_north", "standard_name": "latitude"}, {"units": "degrees_east", "standard_name": "longitude"}
+    south, west = (
+        {"units": "degrees_north", "standard_name": "latitude"},
+        {"units": "degrees_east", "standard_name": "longitude"},
+    )
     if grid.curvilinear:
         names, corner = ("vertices_latitude", "vertices_longitude"), (*grid.dims, "vertices")
         lat_dims = lon_dims = grid.dims
@@ -105,7 +123,9 @@ def _global_cell() -> ModelGrid:
     """The one cell of a global mean."""
     lat, lon = np.array([0.0]), np.array([180.0])
     area = np.full((1, 1), 4 * np.pi * 6.371e6**2)
-    return ModelGrid(("lat", "lon"), lat, lon, np.array([[-90.0, 90.0]]), np.array([[0.0, 360.0]]), area, np.full((1, 1), 0.29))
+    return ModelGrid(
+        ("lat", "lon"), lat, lon, np.array([[-90.0, 90.0]]), np.array([[0.0, 360.0]]), area, np.full((1, 1), 0.29)
+    )
 
 
 def attributes(store: Store, frequency: str) -> dict[str, str]:
@@ -184,11 +204,21 @@ def dataset(store: Store, values: np.ndarray | None = None, years: tuple[int, in
     long_name, standard_name, units, methods, bits = FIELDS[store.variable_id]
     variables, dims = _grid_variables(grid), grid.dims
     if step != "fx":
-        origin = min(first, 1850) if store.experiment_id not in PERIODS or PERIODS[store.experiment_id][0] < 2015 else store.model.time_origin
+        origin = (
+            min(first, 1850)
+            if store.experiment_id not in PERIODS or PERIODS[store.experiment_id][0] < 2015
+            else store.model.time_origin
+        )
         middle, bounds, since = time_axis(first, last, store.model.calendar, origin, step)
         if store.table_id == "Eyr" and units == "kg m-2 s-1":
             values = values / (86400.0 * np.diff(bounds, axis=1))
-        axis = {"units": since, "calendar": store.model.calendar, "bounds": "time_bnds", "standard_name": "time", "axis": "T"}
+        axis = {
+            "units": since,
+            "calendar": store.model.calendar,
+            "bounds": "time_bnds",
+            "standard_name": "time",
+            "axis": "T",
+        }
         variables |= {"time": ("time", middle, axis), "time_bnds": (("time", "bnds"), bounds, {})}
         dims = ("time", *dims)
     facts = {"standard_name": standard_name, "long_name": long_name, "units": units, "cell_methods": methods}
@@ -214,7 +244,7 @@ def _compressor(zarr_format: int):
 
 
 def write_store(ds: "xr.Dataset", path: Path, variable_id: str, zarr_format: int, steps: int = MONTHS_A_CHUNK) -> None:
-    """Write a dataset as Zarr, whole maps a chunk; consolidated where the format has that.
+    """Write a dataset as Zarr, consolidated, whole maps a chunk.
 
     Parameters
     ----------
@@ -236,4 +266,4 @@ def write_store(ds: "xr.Dataset", path: Path, variable_id: str, zarr_format: int
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        ds.to_zarr(path, mode="w", zarr_format=zarr_format, consolidated=zarr_format == 2, encoding=encoding)
+        ds.to_zarr(path, mode="w", zarr_format=zarr_format, consolidated=True, encoding=encoding)

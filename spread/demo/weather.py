@@ -1,4 +1,4 @@
-"""Correlated noise: spherical harmonics, autoregressive series and an El Nino-like mode; statistics of weather, no dynamics."""
+"""Correlated noise: spherical harmonics, autoregressive series, an El Nino-like mode; statistics, no dynamics."""
 
 import zlib
 from functools import cache
@@ -98,8 +98,8 @@ def red_noise(rng: np.random.Generator, steps: int, series: int, persistence: fl
     return out
 
 
-def el_nino_index(rng: np.random.Generator, months: int, period: float = 44.0, memory: float = 14.0) -> np.ndarray:
-    """Oscillating second-order autoregressive series of unit variance; quiet at low frequency, so long means stay small.
+def el_nino_index(rng: np.random.Generator, months: int, period: float = 44.0, memory: float = 26.0) -> np.ndarray:
+    """Oscillating second-order autoregressive series of unit variance; its long means stay small.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def el_nino_index(rng: np.random.Generator, months: int, period: float = 44.0, m
     ndarray
         (months,).
     """
-    radius, spin_up = np.exp(-1.0 / memory), 240
+    radius, spin_up = np.exp(-1.0 / memory), 360
     first, second = 2.0 * radius * np.cos(2.0 * np.pi / period), -(radius**2)
     variance = (1 - second) / ((1 + second) * ((1 - second) ** 2 - first**2))
     shocks = rng.standard_normal(months + spin_up) / np.sqrt(variance)

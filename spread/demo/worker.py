@@ -1,7 +1,7 @@
 """A worker process of the demo archive: reads one store a line from standard input, writes it, answers one line.
 
-Run as `python -m spread.demo.worker ROOT`. A plain subprocess, not multiprocessing, so that a caller's `__main__` is never imported
-again: the archive can be made from a script without a guard, a notebook or a console entry point.
+Run as `python -m spread.demo.worker ROOT`. A plain subprocess, not multiprocessing, so that a caller's `__main__` is
+never imported again: the archive can be made from a script without a guard, a notebook or a console entry point.
 """
 
 import json

@@ -21,7 +21,13 @@ from spread.vocabulary import VARIABLES
 Years = tuple[int, int]
 
 
-def anomalies(yearly: xr.Dataset, base_period: Years, kind: str = "absolute", minimum_years: float = 1.0) -> xr.Dataset:
+def anomalies(
+    yearly: xr.Dataset,
+    base_period: Years,
+    kind: str = "absolute",
+    minimum_years: float = 1.0,
+    used: xr.DataArray | None = None,
+) -> xr.Dataset:
     """Yearly anomalies against a run's own base period.
 
     Parameters
@@ -34,6 +40,8 @@ def anomalies(yearly: xr.Dataset, base_period: Years, kind: str = "absolute", mi
         ``absolute`` [the variable's unit] or ``percent`` of the base period's mean.
     minimum_years : float
         Share of the base period's years that a run must have; fewer give NaN.
+    used : xarray.DataArray, optional
+        Changes of runs; a run that has none gets no anomaly either, so that both speak of the same runs.
 
     Returns
     -------
@@ -47,6 +55,8 @@ def anomalies(yearly: xr.Dataset, base_period: Years, kind: str = "absolute", mi
     difference = yearly[variable_id] - base
     if kind == "percent":
         difference = 100.0 * difference / base
+    if used is not None:
+        difference = difference.where(used.notnull().any(["period", "season", "region"]))
     units = "%" if kind == "percent" else yearly[variable_id].attrs["units"]
     out = yearly.drop_vars([variable_id, "days"]).assign(
         anomaly=difference.transpose(*yearly[variable_id].dims).assign_attrs(units=units, kind=kind),
@@ -98,7 +108,9 @@ def changes(
     ).assign_attrs(base_period=period_name(base_period))  # fmt: skip
 
 
-def across(data: xr.DataArray, members: str = "mean", quantiles: Sequence[float] = (0.05, 0.5, 0.95), ddof: int = 1) -> xr.Dataset:
+def across(
+    data: xr.DataArray, members: str = "mean", quantiles: Sequence[float] = (0.05, 0.5, 0.95), ddof: int = 1
+) -> xr.Dataset:
     """Statistics across models, for every other dimension.
 
     Parameters
@@ -143,7 +155,9 @@ def _model_means(data: xr.DataArray) -> xr.DataArray:
     return moved.isel(member_id=0, drop=True).copy(data=stats.mean(moved.values)).assign_attrs(data.attrs)
 
 
-def keep_complete_models(change: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, list[Failure]]:
+def keep_complete_models(
+    change: xr.Dataset, variable_id: str, experiments: Sequence[str]
+) -> tuple[xr.Dataset, list[Failure]]:
     """Keep the models that have a number for every experiment, period, season and region.
 
     Parameters
@@ -152,6 +166,8 @@ def keep_complete_models(change: xr.Dataset, variable_id: str) -> tuple[xr.Datas
         As returned by :func:`changes`.
     variable_id : str
         The variable, for the reasons.
+    experiments : sequence of str
+        The experiments that a model must have.
 
     Returns
     -------
@@ -159,6 +175,7 @@ def keep_complete_models(change: xr.Dataset, variable_id: str) -> tuple[xr.Datas
         ``change`` and the like made NaN for the other models, and why they are out.
     """
     there = np.isfinite(change["change"]).any("member_id").all(["period", "season", "region"])
+    there = there.reindex(experiment_id=list(experiments), fill_value=False)
     whole = there.all("experiment_id")
     failures = []
     for source_id in change["source_id"].values[~whole.values & there.any("experiment_id").values]:
@@ -208,6 +225,29 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
         reason = f"{name}: {'; '.join(reasons) or 'no number'}"
         failures.append(Failure(name, "ensemble", reason, facets=dict(zip(RUN, ids, strict=True)) | {"variable_id": variable_id}))
     return failures
+
+
+def refuse_empty(change: xr.Dataset, failures: Sequence[Failure], name: str) -> None:
+    """Refuse a study for which no run has a number.
+
+    Parameters
+    ----------
+    change : xarray.Dataset
+        As returned by :func:`changes`.
+    failures : sequence of Failure
+        Why runs are out.
+    name : str
+        The study's name.
+
+    Raises
+    ------
+    NotComparable
+        With the first reasons.
+    """
+    if not np.isfinite(change["change"]).any():
+        reasons = [f.reason for f in failures if f.stage != "catalog"] or [f.reason for f in failures]
+        more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+        raise NotComparable(f"study {name!r}: no model has a number: {'; '.join(reasons[:2])}{more}")
 
 
 def model_spread(
@@ -267,8 +307,6 @@ def model_spread(
     kind = VARIABLES[variable_id].anomaly if anomaly == "auto" else anomaly
     yearly = yearly_means(join_historical(ens.compute(), historical), seasons)
     change = changes(yearly, periods, base, kind, minimum_years)  # type: ignore[arg-type]
-    if not np.isfinite(change["change"]).any():
-        reasons = "; ".join(f.reason for f in incomplete_runs(change, base, variable_id)[:3])
-        raise NotComparable(f"ensemble: no run has the base period and the periods asked: {reasons}")
+    refuse_empty(change, incomplete_runs(change, base, variable_id), "model_spread")
     result = across(change["change"], members, quantiles, ddof)
     return result.assign(change=change["change"], complete=change["complete"])

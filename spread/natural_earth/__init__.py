@@ -2,8 +2,8 @@
 
 Not a land mask of any climate model: a model's own `sftlf` is better where it exists.
 
-Source: Natural Earth 1:50m and 1:110m land (public domain, naturalearthdata.com), from the npm package world-atlas 2.0.2;
-`derive.py` made the two files.
+Source: Natural Earth 1:50m and 1:110m land (public domain, naturalearthdata.com), from the npm package world-atlas
+2.0.2; `derive.py` made the two files.
 """
 
 import json
@@ -33,7 +33,9 @@ def _cell_bounds(bounds: npt.ArrayLike, name: str) -> np.ndarray:
     if bounds.ndim == 1 and bounds.size > 1:
         return np.stack([bounds[:-1], bounds[1:]], 1)
     if bounds.ndim != 2 or bounds.shape[1] != 2:
-        raise ValueError(f"land_fraction: {name} must be (n, 2) bounds or (n + 1,) edges in degrees, got {bounds.shape}")
+        raise ValueError(
+            f"land_fraction: {name} must be (n, 2) bounds or (n + 1,) edges in degrees, got {bounds.shape}"
+        )
     return bounds
 
 
@@ -50,8 +52,8 @@ def land_fraction(lat_bounds: npt.ArrayLike, lon_bounds: npt.ArrayLike) -> np.nd
     lat_bounds : array_like
         Latitude bounds (nlat, 2) or edges (nlat + 1,) [degrees north], in any order.
     lon_bounds : array_like
-        Longitude bounds (nlon, 2) or edges (nlon + 1,) [degrees east], in any range; a cell may cross any meridian. A pair
-        whose second bound is the smaller one, such as (359, 1), wraps round.
+        Longitude bounds (nlon, 2) or edges (nlon + 1,) [degrees east], in any range; a cell may cross any meridian.
+        A pair whose second bound is the smaller one, such as (359, 1), wraps round.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Derive the bundled land fraction and coastline from Natural Earth polygons; run once by a maintainer, never at run time.
+"""Derive the bundled land fraction and coastline from Natural Earth polygons; a maintainer's script, not run-time code.
 
 npm pack world-atlas@2.0.2 && tar xzf world-atlas-2.0.2.tgz
 python -m spread.natural_earth.derive package
@@ -6,6 +6,7 @@ python -m spread.natural_earth.derive package
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,12 +114,12 @@ def coast(rings: list[np.ndarray]) -> list[list[list[float]]]:
     lines = []
     for ring in rings:
         line = [ring[0]]
-        for (x0, y0), (x1, y1) in zip(ring[:-1], ring[1:], strict=True):
+        for (x0, y0), (x1, y1) in pairwise(ring):
             if abs(x1 - x0) > 180:
                 side = np.copysign(180.0, x0)
                 ahead = x1 + 2 * side - x0
                 y = y0 + (y1 - y0) * ((side - x0) / ahead if ahead else 0.0)
-                lines.append(line + [np.array([side, y])])
+                lines.append([*line, np.array([side, y])])
                 line = [np.array([-side, y])]
             line.append(np.array([x1, y1]))
         lines.append(line)

@@ -1,0 +1,194 @@
+"""The command line: ``spread demo | run | search | check | doctor``.
+
+Errors are one line on standard error. Exit codes: 0 done; 2 the request cannot be answered, nothing was written;
+3 a report was written, but some store could not be read (trying again may help); 130 interrupted, nothing was written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+INTERRUPTED = 130
+SOME_UNREADABLE = 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    from spread import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="spread",
+        description="How far do climate models disagree, why, and what would change it?",
+    )
+    parser.add_argument("--version", action="version", version=f"spread {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="run the main job on a miniature, synthetic archive made on first use")
+    demo.add_argument("--out", type=Path, help="folder of the report (default: ./demo-report)")
+    demo.add_argument("--daily", action="store_true", help="also make the daily add-on of the archive")
+    demo.add_argument("--archive-only", action="store_true", help="make the archive, say where it is, and stop")
+    demo.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+    run = commands.add_parser("run", help="run a study and write its report")
+    run.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
+    run.add_argument("--out", type=Path, help="folder of the report (default: ./NAME-report)")
+    run.add_argument("--json", action="store_true", help="print the summary as JSON")
+    run.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler to work on (default: this process)")
+
+    search = commands.add_parser("search", help="search a catalog by facets, for example: variable_id=tas source_id=CESM2")
+    search.add_argument("facets", nargs="*", metavar="FACET=VALUE[,VALUE]")
+    search.add_argument("--catalog", default="demo", help="shipped name, path or URL (default: demo)")
+    search.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+    check = commands.add_parser("check", help="what a study would read and reject, before any chunk is read")
+    check.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
+    check.add_argument("--json", action="store_true", help="print the plan as JSON")
+
+    doctor = commands.add_parser("doctor", help="environment, engines, credentials, reachability of the catalogs")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process otherwise.
+
+    Returns
+    -------
+    int
+        Exit code, see the module's docstring.
+    """
+    arguments = _parser().parse_args(argv)
+    from spread.errors import SpreadError, one_line
+
+    command: Callable[[argparse.Namespace], int] = {
+        "demo": _demo, "run": _run, "search": _search, "check": _check, "doctor": _doctor,
+    }[arguments.command]  # fmt: skip
+    try:
+        return command(arguments)
+    except SpreadError as error:
+        print(f"spread: {one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("spread: interrupted, no report was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _progress() -> Any:
+    """A context that shows stages as bars on a terminal's standard error, and is silent elsewhere."""
+    from spread.progress import bars
+
+    return bars(sys.stderr)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from spread.demo import location, make_archive, make_daily
+    from spread.report import check_writable
+    from spread.study import Study
+
+    out = arguments.out or Path("demo-report")
+    if not arguments.archive_only:
+        check_writable(out)
+    with _progress() as show:
+        make_archive(progress=lambda done, total, what: show("making the synthetic archive", done, total))
+        if arguments.daily:
+            make_daily(progress=lambda done, total, what: show("making the daily add-on", done, total))
+    if arguments.archive_only:
+        print(location())
+        return 0
+    study = Study.make(
+        name="demo",
+        catalog="demo",
+        regions=["global", "northern_hemisphere", "southern_hemisphere", "land", "ocean", "arctic"],
+        incomplete_periods="allow",
+    )
+    return _report(study, out, arguments.json, None)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from spread.report import check_writable
+    from spread.study import Study
+
+    study = Study.from_toml(arguments.study)
+    out = arguments.out or Path(f"{study.name}-report")
+    check_writable(out)
+    return _report(study, out, arguments.json, arguments.scheduler)
+
+
+def _report(study: Any, out: Path, as_json: bool, scheduler: str | None) -> int:
+    from spread import flow, page
+
+    with _progress() as show:
+        if scheduler is None:
+            report = flow.run(study, progress=show)
+        else:
+            from spread.cluster import connected
+
+            with connected(scheduler) as executor:
+                report = flow.run(study, executor, show)
+        show("drawing", 0, 1)
+        folder = report.save(out, extras=lambda path: page.write(report, path))
+        show("drawing", 1, 1)
+    print(json.dumps(report.as_dict(), indent=1) if as_json else report.table())
+    print(f"report: {folder / 'index.html'}", file=sys.stderr)
+    unreadable = [failure for failure in report.failures if failure.transient]
+    if unreadable:
+        names = ", ".join(failure.dataset for failure in unreadable[:3]) + (", ..." if len(unreadable) > 3 else "")
+        print(f"spread: {len(unreadable)} stores could not be read: {names}; try again", file=sys.stderr)
+        return SOME_UNREADABLE
+    return 0
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    from spread import catalog
+    from spread.errors import NotFound
+
+    facets: dict[str, list[str]] = {}
+    for item in arguments.facets:
+        key, equals, value = item.partition("=")
+        if not equals or not value:
+            raise NotFound(f"search: expected FACET=VALUE, got {item!r}; for example variable_id=tas")
+        facets.setdefault(key, []).extend(value.split(","))
+    found = catalog.search(catalog.read(arguments.catalog), **facets)
+    if arguments.json:
+        print(found.to_json(orient="records", indent=1))
+        return 0
+    columns = [c for c in found.columns if c not in ("zstore", "dcpp_init_year", "activity_id", "institution_id")]
+    print(found[columns].to_string(index=False, max_rows=60))
+    models, experiments = found["source_id"].nunique(), found["experiment_id"].nunique()
+    print(f"{len(found)} datasets, {models} models, {experiments} experiments", file=sys.stderr)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from spread import plan
+    from spread.study import Study
+
+    study = Study.from_toml(arguments.study)
+    with _progress() as show:
+        found = plan.check(study, show)
+    print(json.dumps(found.as_dict(), indent=1) if arguments.json else found.table())
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from spread import doctor
+
+    findings = doctor.examine()
+    print(json.dumps([f.as_dict() for f in findings], indent=1) if arguments.json else doctor.table(findings))
+    return 0 if all(f.state != "broken" for f in findings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

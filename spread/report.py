@@ -1,0 +1,344 @@
+"""The report: one self-describing store from every number back to members, versions, fixes and code.
+
+A report keeps the reduced members themselves, so that another base period or another vote is a small computation on
+small arrays and never touches a chunk. It is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spread.errors import Failure, NotFound, NotWritable
+from spread.study import Study
+from spread.vocabulary import VARIABLES
+
+SCHEMA = 1
+"""Version of the layout of ``report.zarr``; grows when a reader of the old layout would fail."""
+
+_GROUPS = ("members", "yearly", "change", "across", "plume")
+_STORE = "report.zarr"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study found, and where every number comes from.
+
+    Parameters
+    ----------
+    study : Study
+        What was asked.
+    members : xarray.Dataset
+        Reduced members, monthly: ``source_id, experiment_id, member_id, time, region``, with versions and fixes.
+    yearly : xarray.Dataset
+        ``anomaly`` of each run, on ``..., season, year, region``, scenarios behind their historical runs.
+    change : xarray.Dataset
+        ``change`` of each run between periods, ``complete``, ``years``.
+    across : xarray.Dataset
+        Statistics of ``change`` across models: ``experiment_id, period, season, region``.
+    plume : xarray.Dataset
+        Statistics of ``anomaly`` across models: ``experiment_id, season, year, region``.
+    failures : tuple of Failure
+        What was left out, and why.
+    provenance : dict
+        Versions of code and libraries, catalog, time.
+    observations : dict
+        ``name`` and yearly ``anomaly`` by year, where the study has some.
+    """
+
+    study: Study
+    members: xr.Dataset
+    yearly: xr.Dataset
+    change: xr.Dataset
+    across: xr.Dataset
+    plume: xr.Dataset
+    failures: tuple[Failure, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    observations: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def synthetic(self) -> bool:
+        """True where any member is made by spread's demo and not by a climate model."""
+        return str(self.members.attrs.get("synthetic")) == "true"
+
+    @property
+    def units(self) -> str:
+        """Unit of changes and anomalies."""
+        return str(self.change["change"].attrs.get("units", ""))
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Spread across models, one record for each experiment, period, season and region.
+
+        Returns
+        -------
+        list of dict
+            ``experiment_id, period, season, region, models, mean, sd, minimum, maximum`` and ``quantiles``.
+        """
+        records = []
+        across = self.across.transpose("region", "season", "period", "experiment_id", "quantile")
+        for region in across["region"].values:
+            for season in across["season"].values:
+                for period in across["period"].values:
+                    for experiment in across["experiment_id"].values:
+                        at = across.sel(region=region, season=season, period=period, experiment_id=experiment)
+                        statistics = {k: float(at[k]) for k in ("mean", "sd", "minimum", "maximum")}
+                        quantiles = {f"{q:g}": float(v) for q, v in zip(at["quantile"].values, at["quantiles"].values, strict=True)}
+                        keys = {"experiment_id": experiment, "period": period, "season": season, "region": region}
+                        records.append(
+                            {k: str(v) for k, v in keys.items()}
+                            | {"models": int(at["count"])}
+                            | statistics
+                            | {"quantiles": quantiles, "units": self.units}
+                        )
+        return records
+
+    def member_records(self) -> list[dict[str, Any]]:
+        """One record for each run that was read: facets, version, fixes, gaps and its change.
+
+        Returns
+        -------
+        list of dict
+            Sorted by model, experiment and member.
+        """
+        members, change, records = self.members, self.change, []
+        for index in np.argwhere(members["present"].values):
+            run = {d: str(members[d].values[i]) for d, i in zip(("source_id", "experiment_id", "member_id"), index, strict=True)}
+            facts = {
+                fact: str(members[fact].values[tuple(index)])
+                for fact in ("version", "calendar", "grid_label", "area_source", "land_source", "fixes", "missing_periods", "zstore")
+            }
+            months = np.flatnonzero(np.isfinite(members[self.study.variable_id].values[tuple(index)]).any(axis=-1))
+            time = members["time"].values[months]
+            span = {"first": str(time[0])[:7], "last": str(time[-1])[:7]} if months.size else {"first": "", "last": ""}
+            numbers: dict[str, Any] = {"change": None, "complete": None, "used": None}
+            if run["experiment_id"] in change["experiment_id"].values:
+                at = change.sel(run).isel(period=0, season=0, region=0)
+                value = float(at["change"])
+                numbers = {"change": value if np.isfinite(value) else None, "complete": bool(at["complete"]), "used": bool(np.isfinite(value))}
+            records.append(run | span | facts | numbers)
+        return records
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything a machine may want of the summary, ready for JSON.
+
+        Returns
+        -------
+        dict
+            ``study``, ``synthetic``, ``spread``, ``members``, ``left_out``, ``provenance``.
+        """
+        return {
+            "schema": SCHEMA,
+            "synthetic": self.synthetic,
+            "study": self.study.model_dump(mode="json", exclude={"storage_options"}),
+            "votes": self.across.attrs.get("votes", ""),
+            "spread": self.summary(),
+            "members": self.member_records(),
+            "left_out": [asdict(failure) for failure in self.failures],
+            "provenance": self.provenance,
+        }
+
+    def table(self) -> str:
+        """The spread as text, for a terminal.
+
+        Returns
+        -------
+        str
+            A title, one line for each record of :meth:`summary`, and what was left out.
+        """
+        variable = VARIABLES[self.study.variable_id]
+        low, high = min(self.study.quantiles), max(self.study.quantiles)
+        lines = [
+            f"{variable.long_name} ({variable.variable_id}), change against {self.across.attrs['base_period']} [{self.units}]"
+            + (" - SYNTHETIC DATA, not model output" if self.synthetic else ""),
+            f"{'experiment':<12} {'period':<10} {'season':<7} {'region':<20} {'models':>6} {'mean':>7} {'sd':>6} "
+            f"{f'{100 * low:g} %':>7} {'50 %':>7} {f'{100 * high:g} %':>7} {'min':>7} {'max':>7}",
+        ]
+        for r in self.summary():
+            q = r["quantiles"]
+            middle = q.get("0.5", float("nan"))
+            lines.append(
+                f"{r['experiment_id']:<12} {r['period']:<10} {r['season']:<7} {r['region']:<20} {r['models']:>6d} "
+                f"{r['mean']:>7.2f} {r['sd']:>6.2f} {q[f'{low:g}']:>7.2f} {middle:>7.2f} {q[f'{high:g}']:>7.2f} "
+                f"{r['minimum']:>7.2f} {r['maximum']:>7.2f}"
+            )
+        if self.failures:
+            lines.append(f"left out: {len(self.failures)}")
+            lines += [f"  - {failure.reason}" for failure in self.failures]
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path, extras: Callable[[Path], None] | None = None) -> Path:
+        """Write the report into a folder, whole or not at all.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where; an older report there is replaced, anything else is not touched.
+        extras : callable, optional
+            Writes figures and pages into the folder before it gets its name.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        NotWritable
+            If it cannot be written; then nothing is left behind.
+        """
+        folder = Path(folder).absolute()
+        check_writable(folder)
+        aside = None
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            self._write_store(aside / _STORE)
+            self._write_tables(aside)
+            if extras is not None:
+                extras(aside)
+            aside.chmod(0o755)
+            _flush(aside)
+            _take_place(aside, folder)
+        except OSError as error:
+            raise NotWritable(f"report {folder}: {_cause(error)}; nothing was written") from error
+        finally:
+            if aside is not None:
+                shutil.rmtree(aside, ignore_errors=True)
+        return folder
+
+    def _write_store(self, path: Path) -> None:
+        import zarr
+        from zarr.codecs import BloscCodec, Crc32cCodec
+
+        root = {
+            "schema": SCHEMA,
+            "title": f"spread report: {self.study.name}",
+            "synthetic": str(self.synthetic).lower(),
+            "study": self.study.model_dump_json(exclude={"storage_options"}),
+            "failures": json.dumps([asdict(failure) for failure in self.failures]),
+            "provenance": json.dumps(self.provenance),
+            "observations": json.dumps(self.observations),
+        }
+        # zarr wraps an OSError of the file system in nothing: a full disk arrives here as ENOSPC
+        zarr.open_group(path, mode="w", zarr_format=3, attributes=root)
+        for name in _GROUPS:
+            ds: xr.Dataset = getattr(self, name)
+            encoding = {v: {"compressors": (BloscCodec(cname="zstd"), Crc32cCodec())} for v in ds.data_vars}
+            plain = ds.assign_coords({c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"})
+            plain.to_zarr(path, group=name, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+
+    def _write_tables(self, folder: Path) -> None:
+        (folder / "summary.json").write_text(json.dumps(self.as_dict(), indent=1, allow_nan=True) + "\n", encoding="utf-8")
+        flat = [{k: v for k, v in r.items() if k != "quantiles"} | {f"q{q}": v for q, v in r["quantiles"].items()} for r in self.summary()]
+        _write_csv(folder / "spread.csv", flat)
+        _write_csv(folder / "members.csv", self.member_records())
+        _write_csv(folder / "left_out.csv", [{k: v for k, v in asdict(f).items() if k != "facets"} for f in self.failures])
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Report:
+        """Read a report back.
+
+        Parameters
+        ----------
+        folder : str or Path
+            As given to :meth:`save`.
+
+        Returns
+        -------
+        Report
+            Equal to the one that was saved.
+
+        Raises
+        ------
+        NotFound
+            If there is no report, or one of a later schema.
+        """
+        path = Path(folder) / _STORE
+        if not path.is_dir():
+            raise NotFound(f"report {folder}: not found; `spread run STUDY --out {folder}` writes one")
+        import zarr
+
+        attrs = dict(zarr.open_group(path, mode="r").attrs)
+        if int(str(attrs["schema"])) > SCHEMA:
+            raise NotFound(f"report {folder}: written by a newer spread (schema {attrs['schema']}, this one reads {SCHEMA})")
+        groups = {name: xr.open_zarr(path, group=name, consolidated=False, chunks=None).load() for name in _GROUPS}
+        return cls(
+            study=Study.make(**json.loads(str(attrs["study"]))),
+            failures=tuple(Failure(**item) for item in json.loads(str(attrs["failures"]))),
+            provenance=json.loads(str(attrs["provenance"])),
+            observations=json.loads(str(attrs["observations"])),
+            **groups,
+        )
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse a place where a report cannot go, before any work is done.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the report should go.
+
+    Raises
+    ------
+    NotWritable
+        If something else is there, or its parent cannot be written.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not (folder / _STORE).is_dir() and (not folder.is_dir() or any(folder.iterdir())):
+        raise NotWritable(f"report {folder}: something else is there; give another --out, or remove it")
+    parent = next(p for p in (folder, *folder.parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise NotWritable(f"report {folder}: no permission to write in {parent}; give another --out")
+
+
+def _cause(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some space or give another --out"
+    return f"{error.strerror or error}"
+
+
+def _write_csv(path: Path, records: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if records:
+            writer = csv.DictWriter(file, fieldnames=list(records[0]))
+            writer.writeheader()
+            writer.writerows(records)
+
+
+def _flush(folder: Path) -> None:
+    """Bring every file to the disk before the folder gets its name."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _take_place(aside: Path, folder: Path) -> None:
+    """Give the new report its name; an older one steps aside first and comes back if that fails."""
+    if not folder.exists():
+        aside.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent)) / "report"
+    folder.rename(old)
+    try:
+        aside.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(old.parent, ignore_errors=True)
