@@ -40,7 +40,21 @@ _WHERE = {
     "check": "spread.plan",
 }
 
-__all__ = ["__version__", *sorted(_WHERE)]  # noqa: PLE0604
+__all__ = [
+    "VARIABLES",
+    "Failure",
+    "Region",
+    "Report",
+    "SpreadError",
+    "Study",
+    "__version__",
+    "check",
+    "model_spread",
+    "open_ensemble",
+    "read_catalog",
+    "run",
+    "search",
+]
 
 if TYPE_CHECKING:
     from spread.catalog import read as read_catalog

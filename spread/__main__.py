@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
     run.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler to work on (default: this process)")
 
-    search = commands.add_parser("search", help="search a catalog by facets, for example: variable_id=tas source_id=CESM2")
+    search = commands.add_parser("search", help="search a catalog by facets, such as source_id=CESM2")
     search.add_argument("facets", nargs="*", metavar="FACET=VALUE[,VALUE]")
     search.add_argument("--catalog", default="demo", help="shipped name, path or URL (default: demo)")
     search.add_argument("--json", action="store_true", help="print the rows as JSON")

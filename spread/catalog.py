@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from spread.errors import Failure, NotFound, did_you_mean, one_line
 from spread.study import Study
@@ -111,7 +111,7 @@ def read(name: str, storage_options: Mapping[str, Mapping[str, Any]] | None = No
     protocol = location.split("://")[0] if "://" in location else "file"
     options = dict((storage_options or {}).get(protocol, {}))
     try:
-        collection = intake_esm.esm_datastore(location, storage_options=options)
+        collection = intake_esm.esm_datastore(cast(Any, location), storage_options=options)
     except Exception as error:  # whatever the file system, the parser or the schema says: the user needs one line
         raise NotFound(f"catalog {name!r}: cannot be read: {one_line(error)}") from error
     missing = [column for column in (*FACETS, "zstore") if column not in collection.df.columns]

@@ -49,7 +49,9 @@ def examine() -> list[Finding]:
         In the order in which a study needs them.
     """
     found = [_python(), *_libraries(), _memory()]
-    found += [_optional(name, extra) for name, extra in (("jax", "kernels"), ("panel", "dashboard"), ("xesmf", "xesmf"))]
+    found += [
+        _optional(name, extra) for name, extra in (("jax", "kernels"), ("panel", "dashboard"), ("xesmf", "xesmf"))
+    ]
     found += [_cache(), *_credentials()]
     found += [_guarded(f"catalog {name}", lambda name=name: _catalog(name)) for name in catalog.SHIPPED]  # type: ignore[misc]
     return found

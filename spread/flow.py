@@ -74,9 +74,7 @@ def run(study: Study, executor: Executor | None = None, progress: Progress = sil
     )
 
 
-def compared(
-    members: list[xr.DataArray], study: Study
-) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, list[Failure]]:
+def compared(members: list[xr.DataArray], study: Study) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, list[Failure]]:
     """Lay members side by side and compare the periods of a study.
 
     Parameters
@@ -151,7 +149,8 @@ def conformed_members(
     """
     selection = catalog.select(catalog.read(study.catalog, study.storage_options), study)
     with ThreadPoolExecutor(OPENINGS) as pool:
-        fixed = dict(zip(selection.supplementary, pool.map(partial(_fixed, study), selection.supplementary.values()), strict=True))
+        fields = pool.map(partial(_fixed, study), selection.supplementary.values())
+        fixed = dict(zip(selection.supplementary, fields, strict=True))
         conformed: dict[Row, xr.Dataset] = {}
         failures = list(selection.failures)
         for done, (row, result) in enumerate(
@@ -163,7 +162,8 @@ def conformed_members(
                 conformed[row] = result
             progress("opening", done, len(selection.rows))
     if not conformed:
-        raise NotComparable(f"study {study.name!r}: no dataset can be used: " + "; ".join(f.reason for f in failures[:3]))
+        reasons = "; ".join(failure.reason for failure in failures[:3])
+        raise NotComparable(f"study {study.name!r}: no dataset can be used: {reasons}")
     return selection, conformed, failures
 
 

@@ -76,7 +76,8 @@ class Grid:
         Returns
         -------
         numpy.ndarray
-            ``(rows, columns)`` in 0..1: exact on a rectilinear grid; on a curvilinear one a cell is in where its centre is.
+            ``(rows, columns)`` in 0..1: exact on a rectilinear grid; on a curvilinear one a cell is in or out with its
+            centre.
         """
         width = lon[1] - lon[0] if lon[1] > lon[0] else lon[1] - lon[0] + 360.0
         width = min(width, 360.0)
@@ -85,7 +86,8 @@ class Grid:
             return (inside & ((self.lon - lon[0]) % 360.0 < width)).astype(np.float64)
         sin = np.sin(np.deg2rad(np.sort(self.lat_bounds, axis=1)))
         box = np.sin(np.deg2rad(lat))
-        in_lat = np.clip(np.minimum(sin[:, 1], box[1]) - np.maximum(sin[:, 0], box[0]), 0.0, None) / (sin[:, 1] - sin[:, 0])
+        common = np.minimum(sin[:, 1], box[1]) - np.maximum(sin[:, 0], box[0])
+        in_lat = np.clip(common, 0.0, None) / (sin[:, 1] - sin[:, 0])
         west, east = np.sort(self.lon_bounds, axis=1).T
         start = (west - lon[0]) % 360.0  # cell's western edge, eastward from the box's
         covered = np.clip(np.minimum(start + (east - west), width) - start, 0.0, None)
@@ -244,14 +246,15 @@ def infer_corners(lat: Floats, lon: Floats) -> tuple[Floats, Floats]:
     points = unit_vectors(lat, lon)
     padded = np.pad(points, ((1, 1), (1, 1), (0, 0)), mode="edge")
     for axis, (edge, inner, beyond) in ((0, (1, 2, 0)), (0, (-2, -3, -1)), (1, (1, 2, 0)), (1, (-2, -3, -1))):
-        at = [slice(None)] * 3
-        target, near, far = list(at), list(at), list(at)
-        target[axis], near[axis], far[axis] = beyond, edge, inner
+        lines = np.moveaxis(padded, axis, 0)  # a view: rows or columns
         if points.shape[axis] > 1:
-            padded[tuple(target)] = 2 * padded[tuple(near)] - padded[tuple(far)]
+            lines[beyond] = 2 * lines[edge] - lines[inner]
     mean = padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]
     mean /= np.linalg.norm(mean, axis=-1, keepdims=True)
-    corner_lat, corner_lon = np.rad2deg(np.arcsin(mean[..., 2])), np.rad2deg(np.arctan2(mean[..., 1], mean[..., 0])) % 360
+    corner_lat, corner_lon = (
+        np.rad2deg(np.arcsin(mean[..., 2])),
+        np.rad2deg(np.arctan2(mean[..., 1], mean[..., 0])) % 360,
+    )
     around = [(slice(None, -1), slice(None, -1)), (slice(None, -1), slice(1, None)), (slice(1, None), slice(1, None)),
               (slice(1, None), slice(None, -1))]  # fmt: skip
     return np.stack([corner_lat[a] for a in around], -1), np.stack([corner_lon[a] for a in around], -1)

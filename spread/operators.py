@@ -81,22 +81,23 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> tuple[Floats,
     """
     steps = field.shape[0]
     flat = field.reshape(steps, -1)
-    matrix = weights.reshape(weights.shape[0], -1).T
-    used = np.flatnonzero(matrix.any(axis=1))
-    whole = matrix.sum(axis=0)
-    sums, present = np.empty((steps, matrix.shape[1])), np.empty((steps, matrix.shape[1]))
+    rows = np.ascontiguousarray(weights.reshape(weights.shape[0], -1), dtype=np.float64)
+    used = np.flatnonzero(rows.any(axis=0))
+    whole = rows.sum(axis=1)
+    sums, present = np.empty((steps, rows.shape[0])), np.empty((steps, rows.shape[0]))
     stride = max(1, _SLAB // max(1, flat.shape[1]))
     for start in range(0, steps, stride):
-        part = slice(start, start + stride)
-        slab = flat[part].astype(np.float64)
+        slab = flat[start : start + stride].astype(np.float64)
         finite = np.isfinite(slab)
-        if finite[:, used].all():
-            slab[~finite] = 0.0
-            present[part] = whole
-        else:
-            slab[~finite] = 0.0
-            present[part] = finite.astype(np.float64) @ matrix
-        # each step by itself: a matrix product over several steps may group its sums by their number
+        complete = finite[:, used].all(axis=1)
+        slab[~finite] = 0.0
+        # each step by itself and by NumPy: a matrix product may group its sums by the number of steps or the processor
         for step in range(slab.shape[0]):
-            sums[start + step] = slab[step] @ matrix
+            sums[start + step] = np.einsum("c,rc->r", slab[step], rows)
+            if complete[step]:
+                present[start + step] = whole
+            elif step and not complete[step - 1] and (finite[step] == finite[step - 1]).all():
+                present[start + step] = present[start + step - 1]  # the sea of a land field is the same in every step
+            else:
+                present[start + step] = np.einsum("c,rc->r", finite[step].astype(np.float64), rows)
     return sums, present

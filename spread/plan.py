@@ -128,6 +128,6 @@ def check(study: Study, progress: flow.Progress = flow.silent) -> Plan:
         # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
         stand_ins.append(lazy.copy(data=np.ones(lazy.shape)))
     _, _, change, incomparable = flow.compared(stand_ins, study)
-    whole: xr.DataArray = np.isfinite(change["change"]).any("member_id").all(["period", "season", "region"])
+    whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
     models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())
     return Plan(study, tuple(records), tuple(failures + incomparable), models)

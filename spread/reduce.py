@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
-from typing import TypeVar
 
 import dask.array as da
 import numpy as np
@@ -22,8 +21,6 @@ from spread.grids import Grid
 from spread.operators import apply_weights, region_weights
 from spread.study import Region
 from spread.vocabulary import FACETS, VARIABLES
-
-K = TypeVar("K")
 
 KERNEL_VERSION = "1"
 """Changes when a reduction gives other numbers."""
@@ -78,10 +75,11 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
         meta=np.empty((0, 0, 0, 0, 0)),
     )  # fmt: skip
     sums = partial.sum(axis=(3, 4))
-    # a land field is empty over the sea, always in the same cells: what was there in the best month must be there in all
+    # a land field is empty over the sea, always in the same cells: what the best month had, every month must have
     whole = 1.0 if variable.domain == "all" else sums[:, 1].max(axis=0)
     complete = sums[:, 1] >= _COMPLETE * whole
-    means = da.where(complete & (sums[:, 1] > 0.0), sums[:, 0] / da.where(sums[:, 1] > 0.0, sums[:, 1], 1.0), np.nan)
+    some = sums[:, 1] > 0.0
+    means = da.where(complete & some, sums[:, 0] / da.where(some, sums[:, 1], 1.0), np.nan)
     return xr.DataArray(
         means[:, :-1],
         dims=("time", "region"),
@@ -124,10 +122,12 @@ def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[flo
     hint = ""
     if units == "K" and -100.0 < worst < 70.0 and len(months) > 6 and worst != 0.0:
         hint = "; the values look like degrees Celsius"
-    return f"values: {worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
+    return (
+        f"values: {worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
+    )
 
 
-def reduce_all(
+def reduce_all[K](
     reductions: Mapping[K, xr.DataArray],
     executor: Executor | None = None,
     progress: Callable[[K], None] | None = None,

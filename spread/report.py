@@ -93,7 +93,10 @@ class Report:
                     for experiment in across["experiment_id"].values:
                         at = across.sel(region=region, season=season, period=period, experiment_id=experiment)
                         statistics = {k: float(at[k]) for k in ("mean", "sd", "minimum", "maximum")}
-                        quantiles = {f"{q:g}": float(v) for q, v in zip(at["quantile"].values, at["quantiles"].values, strict=True)}
+                        quantiles = {
+                            f"{q:g}": float(v)
+                            for q, v in zip(at["quantile"].values, at["quantiles"].values, strict=True)
+                        }
                         keys = {"experiment_id": experiment, "period": period, "season": season, "region": region}
                         records.append(
                             {k: str(v) for k, v in keys.items()}
@@ -113,10 +116,22 @@ class Report:
         """
         members, change, records = self.members, self.change, []
         for index in np.argwhere(members["present"].values):
-            run = {d: str(members[d].values[i]) for d, i in zip(("source_id", "experiment_id", "member_id"), index, strict=True)}
+            run = {
+                d: str(members[d].values[i])
+                for d, i in zip(("source_id", "experiment_id", "member_id"), index, strict=True)
+            }
             facts = {
                 fact: str(members[fact].values[tuple(index)])
-                for fact in ("version", "calendar", "grid_label", "area_source", "land_source", "fixes", "missing_periods", "zstore")
+                for fact in (
+                    "version",
+                    "calendar",
+                    "grid_label",
+                    "area_source",
+                    "land_source",
+                    "fixes",
+                    "missing_periods",
+                    "zstore",
+                )
             }
             months = np.flatnonzero(np.isfinite(members[self.study.variable_id].values[tuple(index)]).any(axis=-1))
             time = members["time"].values[months]
@@ -125,7 +140,11 @@ class Report:
             if run["experiment_id"] in change["experiment_id"].values:
                 at = change.sel(run).isel(period=0, season=0, region=0)
                 value = float(at["change"])
-                numbers = {"change": value if np.isfinite(value) else None, "complete": bool(at["complete"]), "used": bool(np.isfinite(value))}
+                numbers = {
+                    "change": value if np.isfinite(value) else None,
+                    "complete": bool(at["complete"]),
+                    "used": bool(np.isfinite(value)),
+                }
             records.append(run | span | facts | numbers)
         return records
 
@@ -158,8 +177,9 @@ class Report:
         """
         variable = VARIABLES[self.study.variable_id]
         low, high = min(self.study.quantiles), max(self.study.quantiles)
+        against = f"change against {self.across.attrs['base_period']} [{self.units}]"
         lines = [
-            f"{variable.long_name} ({variable.variable_id}), change against {self.across.attrs['base_period']} [{self.units}]"
+            f"{variable.long_name} ({variable.variable_id}), {against}"
             + (" - SYNTHETIC DATA, not model output" if self.synthetic else ""),
             f"{'experiment':<12} {'period':<10} {'season':<7} {'region':<20} {'models':>6} {'mean':>7} {'sd':>6} "
             f"{f'{100 * low:g} %':>7} {'50 %':>7} {f'{100 * high:g} %':>7} {'min':>7} {'max':>7}",
@@ -221,7 +241,7 @@ class Report:
         import zarr
         from zarr.codecs import BloscCodec, Crc32cCodec
 
-        root = {
+        root: dict[str, Any] = {
             "schema": SCHEMA,
             "title": f"spread report: {self.study.name}",
             "synthetic": str(self.synthetic).lower(),
@@ -239,11 +259,18 @@ class Report:
             plain.to_zarr(path, group=name, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
 
     def _write_tables(self, folder: Path) -> None:
-        (folder / "summary.json").write_text(json.dumps(self.as_dict(), indent=1, allow_nan=True) + "\n", encoding="utf-8")
-        flat = [{k: v for k, v in r.items() if k != "quantiles"} | {f"q{q}": v for q, v in r["quantiles"].items()} for r in self.summary()]
+        (folder / "summary.json").write_text(
+            json.dumps(self.as_dict(), indent=1, allow_nan=True) + "\n", encoding="utf-8"
+        )
+        flat = [
+            {k: v for k, v in r.items() if k != "quantiles"} | {f"q{q}": v for q, v in r["quantiles"].items()}
+            for r in self.summary()
+        ]
         _write_csv(folder / "spread.csv", flat)
         _write_csv(folder / "members.csv", self.member_records())
-        _write_csv(folder / "left_out.csv", [{k: v for k, v in asdict(f).items() if k != "facets"} for f in self.failures])
+        _write_csv(
+            folder / "left_out.csv", [{k: v for k, v in asdict(f).items() if k != "facets"} for f in self.failures]
+        )
 
     @classmethod
     def load(cls, folder: str | Path) -> Report:
@@ -271,7 +298,9 @@ class Report:
 
         attrs = dict(zarr.open_group(path, mode="r").attrs)
         if int(str(attrs["schema"])) > SCHEMA:
-            raise NotFound(f"report {folder}: written by a newer spread (schema {attrs['schema']}, this one reads {SCHEMA})")
+            raise NotFound(
+                f"report {folder}: written by a newer spread (schema {attrs['schema']}, this one reads {SCHEMA})"
+            )
         groups = {name: xr.open_zarr(path, group=name, consolidated=False, chunks=None).load() for name in _GROUPS}
         return cls(
             study=Study.make(**json.loads(str(attrs["study"]))),

@@ -303,7 +303,8 @@ def _breaches(error: ValidationError) -> list[str]:
         location = [part for part in item["loc"] if not str(part).startswith(("literal[", "tuple[", "function-"))]
         key = ".".join(str(part) for part in location)
         if item["type"] == "extra_forbidden":
-            fields = {"observations": Observations, "regions": Region}.get(str(location[0]), Study).model_fields
+            models: dict[str, type[BaseModel]] = {"observations": Observations, "regions": Region}
+            fields = models.get(str(location[0]), Study).model_fields
             found.append(f"unknown key {key!r}, {did_you_mean(str(location[-1]), list(fields))}")
             continue
         message = item["msg"].removeprefix("Value error, ")

@@ -1,7 +1,7 @@
 """Bounds, cell areas and land shares: known for every conformed dataset, with a note on where they come from.
 
-Areas come from ``areacella`` where it fits the grid, else they are exact from the bounds, else from bounds inferred from
-the centres. Land shares come from ``sftlf``, else from the bundled Natural Earth map.
+Areas come from ``areacella`` where it fits the grid, else they are exact from the bounds, else from bounds inferred
+from the centres. Land shares come from ``sftlf``, else from the bundled Natural Earth map.
 """
 
 from __future__ import annotations

@@ -6,7 +6,10 @@ import cf_xarray  # noqa: F401  registers the .cf accessor
 import xarray as xr
 
 _AXES = {"latitude": "lat", "longitude": "lon"}
-_BOUNDS = {"lat": ("lat_bnds", "vertices_latitude", "lat_vertices"), "lon": ("lon_bnds", "vertices_longitude", "lon_vertices")}
+_BOUNDS = {
+    "lat": ("lat_bnds", "vertices_latitude", "lat_vertices"),
+    "lon": ("lon_bnds", "vertices_longitude", "lon_vertices"),
+}
 
 
 def conform_names(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, list[str]]:

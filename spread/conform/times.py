@@ -125,7 +125,7 @@ def breaches_of_order(number: NDArray[np.integer], step: int) -> list[str]:
     values, counts = np.unique(number, return_counts=True)
     repeated = values[counts > 1]
     if repeated.size:
-        found.append(f"time: {repeated.size} steps appear twice, first {label(repeated[0])}, last {label(repeated[-1])}")
+        found.append(f"time: {repeated.size} months appear twice, {label(repeated[0])} to {label(repeated[-1])}")
     elif (np.diff(number) <= 0).any():
         at = int(np.flatnonzero(np.diff(number) <= 0)[0])
         found.append(f"time: goes back from {label(number[at])} to {label(number[at + 1])}")

@@ -8,7 +8,7 @@ and is never evidence on climate.
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spread.demo.faults import FAULTS, Fault
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "Fault", "location", "make_archive", "make_daily"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in ("FAULTS", "Fault"):
         from spread.demo import faults
 

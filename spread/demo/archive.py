@@ -126,14 +126,22 @@ def _make_all(root: Path, chosen: list[Store], workers: int | None, progress: Pr
     for thread in threads:
         thread.start()
     done, running = 0, len(threads)
-    while running:
-        store = made.get()
-        running -= store is None
-        done += store is not None
-        if progress and store:
-            progress(done, len(chosen), f"{store.source_id} {store.experiment_id} {store.variable_id}")
-    for thread in threads:
-        thread.join()
+    try:
+        while running:
+            store = made.get()
+            running -= store is None
+            done += store is not None
+            if progress and store:
+                progress(done, len(chosen), f"{store.source_id} {store.experiment_id} {store.variable_id}")
+    except BaseException:
+        # whoever removes the folder must not race with workers that still write into it
+        with contextlib.suppress(queue.Empty):
+            while True:
+                todo.get_nowait()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
     while not todo.empty():
         store = todo.get()
         shutil.rmtree(root / store.path, ignore_errors=True)
@@ -239,11 +247,14 @@ def build_daily(
     if not _is_made(root, None):
         build(root, progress, workers)
     marker = root / f"daily-{MARKER}"
-    if marker.is_file() and json.loads(marker.read_text()) == _recipe(chosen):
-        return root / "demo-daily.json"
+    if marker.is_file():
+        there = set(json.loads(marker.read_text())["stores"])
+        if there >= {store.path for store in chosen}:
+            return root / "demo-daily.json"
+        chosen = [store for store in daily_stores() if store in chosen or store.path in there]
     scratch = Path(tempfile.mkdtemp(prefix=".daily-", dir=root))
     try:
-        _make_all(scratch, chosen, workers, progress)
+        _make_all(scratch, [store for store in chosen if not (root / store.path).exists()], workers, progress)
         for store in chosen:
             place = root / store.path
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from spread.demo import energy_balance as eb
 from spread.demo.energy_balance import EnergyBalance
 
 HERE = Path(__file__).parent
-HISTORICAL_KNOTS = [*range(1850, 2011, 10), 2014]
-SCENARIO_KNOTS = [2016, *range(2020, 2131, 10)]
+HISTORICAL_KNOTS = [*range(1850, 2011, 10), 2015]
+SCENARIO_KNOTS = list(range(2020, 2131, 10))
 # dates of the larger eruptions since 1850, and of nameless dips of the RCMIP series
 ERUPTIONS = [1853.2, 1856.7, 1861.9, 1872.8, 1883.65, 1886.5, 1890.5, 1902.8, 1907.3, 1912.45, 1929.0, 1932.3, 1963.2]
 ERUPTIONS += [1965.0, 1967.0, 1968.5, 1970.8, 1974.8, 1979.5, 1982.3, 1985.9, 1991.45, 2005.5, 2009.5, 2011.4]
@@ -43,13 +44,13 @@ def read_rcmip(data: Path, stem: str) -> dict[tuple[str, str], np.ndarray]:
 
 
 def piecewise(series: dict[str, np.ndarray]) -> dict[str, list]:
-    """Fit linear splines to annual series by least squares: knots to 2014 shared, later ones per scenario."""
+    """Fit linear splines to annual series by least squares: knots to 2015 shared, later ones per scenario."""
     years = np.arange(eb.START, eb.END + 1) + 0.5
     knots = np.array(HISTORICAL_KNOTS + SCENARIO_KNOTS, float)
     hats = np.stack([np.interp(years, knots, row) for row in np.eye(len(knots))], 1)
     shared, past = len(HISTORICAL_KNOTS), years < 2015
     history = np.linalg.lstsq(hats[past][:, :shared], series["ssp245"][past], rcond=None)[0]
-    out = {
+    out: dict[str, list] = {
         "historical_years": HISTORICAL_KNOTS,
         "historical": np.round(history, 3).tolist(),
         "scenario_years": SCENARIO_KNOTS,
@@ -65,7 +66,7 @@ def fit_volcanoes(series: np.ndarray) -> dict[str, list]:
     from scipy.optimize import nnls
 
     month = eb.START + (np.arange(12 * 165) + 0.5) / 12.0
-    background = [[1850, 2000, 2015, 2025], [0.185, 0.18, 0.135, 0.0]]
+    background: list[list[float]] = [[1850, 2000, 2015, 2025], [0.185, 0.18, 0.135, 0.0]]
     quiet = np.interp(month, *background).reshape(-1, 12).mean(1)
     templates = [eb.volcanic(month, [[start, 1.0]], [[1850], [0.0]]).reshape(-1, 12).mean(1) for start in ERUPTIONS]
     peaks = nnls(np.stack(templates, 1), quiet - series[:165])[0]
@@ -199,7 +200,7 @@ def main() -> None:
         except IndexError:
             continue
         model = fit(guess, {key: value for key, value in real.items() if np.isfinite(value).any()})
-        numbers = {
+        numbers: dict[str, Any] = {
             "capacity": model.capacity,
             "exchange": model.exchange,
             "efficacy": model.efficacy,
@@ -207,7 +208,7 @@ def main() -> None:
         }
         numbers |= {"scale": model.scale, "ramp": model.ramp}
         row = {key: np.round(value, 4).tolist() for key, value in numbers.items()}
-        rounded = EnergyBalance(*(tuple(v) if isinstance(v, list) else v for v in row.values()))
+        rounded = EnergyBalance(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
         row["base_state"] = round(float(np.nanmean(real["historical"][: BASE[1] - BASE[0] + 1])) + 273.15, 2)
         row["misfit"] = {key: round(value, 3) for key, value in window_misfit(rounded, real).items()}
         rows[source_id] = row

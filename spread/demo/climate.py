@@ -72,7 +72,9 @@ def _pattern(source_id: str, lat: np.ndarray, lon: np.ndarray, land: np.ndarray,
     return shape / (weights @ shape)
 
 
-def _temperature_maps(source_id: str, lat: np.ndarray, lon: np.ndarray, land: np.ndarray, weights: np.ndarray):
+def _temperature_maps(
+    source_id: str, lat: np.ndarray, lon: np.ndarray, land: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Annual mean (cell,) with the model's real global mean, and season (12, cell) [K]."""
     rng = generator(source_id, "climatology")
     sine = np.sin(np.deg2rad(lat))

@@ -54,12 +54,12 @@ class EnergyBalance:
     Cummins, Stephenson and Stott 2020, doi:10.1175/JCLI-D-19-0589.1, equations 1-4.
     """
 
-    capacity: tuple[float, float, float]
-    exchange: tuple[float, float, float]
+    capacity: tuple[float, ...]
+    exchange: tuple[float, ...]
     efficacy: float
     forcing_4xco2: float
-    scale: tuple[float, float, float]
-    ramp: tuple[float, float, float, float]
+    scale: tuple[float, ...]
+    ramp: tuple[float, ...]
 
     def matrix(self) -> np.ndarray:
         """Rate of change of the layer temperatures per kelvin, (3, 3) [yr-1]."""
@@ -177,7 +177,7 @@ def volcanic(year: np.ndarray, eruptions: list[list[float]], background: list[li
     ndarray
         Forcing [W m-2] in the shape of `year`.
     """
-    total = np.interp(year, *background)
+    total = np.interp(year, background[0], background[1])
     for start, peak in eruptions:
         age = np.clip(year - start, 0.0, None)
         total = total + np.where(year >= start, peak * np.exp(-age / VOLCANIC_DECAY), 0.0)

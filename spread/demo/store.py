@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -202,7 +202,8 @@ def dataset(store: Store, values: np.ndarray | None = None, years: tuple[int, in
     grid = _global_cell() if store.experiment_id in IDEALISED else model_grid(store.source_id)
     values = _values(store, first, last) if values is None else values
     long_name, standard_name, units, methods, bits = FIELDS[store.variable_id]
-    variables, dims = _grid_variables(grid), grid.dims
+    variables: dict[str, Any] = _grid_variables(grid)
+    dims: tuple[str, ...] = grid.dims
     if step != "fx":
         origin = (
             min(first, 1850)
@@ -232,7 +233,7 @@ def dataset(store: Store, values: np.ndarray | None = None, years: tuple[int, in
     return ds.set_coords([name for name in ("lat", "lon", "time", "height") if name in ds])
 
 
-def _compressor(zarr_format: int):
+def _compressor(zarr_format: int) -> Any:
     """Blosc with byte shuffle, as each Zarr format spells it."""
     if zarr_format == 2:
         import numcodecs
@@ -258,7 +259,7 @@ def write_store(ds: "xr.Dataset", path: Path, variable_id: str, zarr_format: int
     """
     field = ds[variable_id]
     chunks = tuple(min(steps, size) if dim == "time" else size for dim, size in field.sizes.items())
-    encoding = {name: {"_FillValue": None, "compressors": None} for name in ds.variables if name != variable_id}
+    encoding: dict[Any, dict[str, Any]] = {name: {"_FillValue": None, "compressors": None} for name in ds.variables if name != variable_id}
     encoding[variable_id] = {"chunks": chunks, "_FillValue": FILL, "compressors": (_compressor(zarr_format),)}
     for name in ("time", "time_bnds"):
         if name in ds:

@@ -7,6 +7,7 @@ placed by its number, never by its position.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import dask.array as da
 import numpy as np
@@ -40,8 +41,8 @@ def assemble(members: Iterable[xr.DataArray], experiments: Sequence[str] | None 
     Returns
     -------
     xarray.Dataset
-        The variable on ``source_id, experiment_id, member_id, time, region`` (NaN where a run has nothing), lazy where a
-        member is; ``time`` is the first day of each month, without gaps. Coordinates on the run dimensions:
+        The variable on ``source_id, experiment_id, member_id, time, region`` (NaN where a run has nothing), lazy where
+        a member is; ``time`` is the first day of each month, without gaps. Coordinates on the run dimensions:
         ``present``, ``calendar``, ``version``, ``zstore``, ``fixes``, ``missing_periods`` and where areas come from.
 
     Raises
@@ -118,7 +119,7 @@ def _placed(member: xr.DataArray, months: np.ndarray, step: int) -> np.ndarray |
     pieces, at, data = [], 0, member.data
     xp = da if isinstance(data, da.Array) else np
     ends = [0, *(np.flatnonzero(np.diff(position) != 1) + 1), number.size]
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in pairwise(ends):
         if position[start] > at:
             pieces.append(xp.full((position[start] - at, data.shape[1]), np.nan))
         pieces.append(data[start:stop])

@@ -48,7 +48,8 @@ def observed(study: Study) -> dict[str, Any]:
         known = ", ".join(map(str, table.columns))
         raise NotFound(f"observations {asked.file}: no column {', '.join(missing)}; the file has {known}")
     table = table[[asked.year_column, asked.value_column]].dropna()
-    year = np.floor(table[asked.year_column].to_numpy(dtype=float)).astype(int)  # some series stamp the middle of a year
+    # some series stamp the middle of a year
+    year = np.floor(table[asked.year_column].to_numpy(dtype=float)).astype(int)
     value = table[asked.value_column].to_numpy(dtype=float)
     first, last = study.base_period
     base = value[(year >= first) & (year <= last)]

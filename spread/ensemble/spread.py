@@ -174,7 +174,7 @@ def keep_complete_models(
     xarray.Dataset, list of Failure
         ``change`` and the like made NaN for the other models, and why they are out.
     """
-    there = np.isfinite(change["change"]).any("member_id").all(["period", "season", "region"])
+    there = change["change"].notnull().any("member_id").all(["period", "season", "region"])
     there = there.reindex(experiment_id=list(experiments), fill_value=False)
     whole = there.all("experiment_id")
     failures = []
@@ -210,7 +210,7 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
     """
     failures = []
     first = change.isel(season=0, region=0)
-    for index in np.argwhere(change["present"].values & ~np.isfinite(first["change"]).all("period").values):
+    for index in np.argwhere(change["present"].values & ~first["change"].notnull().all("period").values):
         run = first.isel(dict(zip(RUN, map(int, index), strict=True)))
         reasons = []
         base_years, expected = int(run["base_years"]), int(run["base_years_expected"])
@@ -223,7 +223,8 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
         ids = [str(run[name].values) for name in RUN]
         name = ".".join([*ids, variable_id])
         reason = f"{name}: {'; '.join(reasons) or 'no number'}"
-        failures.append(Failure(name, "ensemble", reason, facets=dict(zip(RUN, ids, strict=True)) | {"variable_id": variable_id}))
+        facets = dict(zip(RUN, ids, strict=True)) | {"variable_id": variable_id}
+        failures.append(Failure(name, "ensemble", reason, facets=facets))
     return failures
 
 
@@ -267,7 +268,7 @@ def model_spread(
     Parameters
     ----------
     ens : xarray.Dataset
-        On ``source_id, experiment_id, member_id, time, region``, lazy or not; a lazy one is computed, each chunk read once.
+        On ``source_id, experiment_id, member_id, time, region``; a lazy one is computed, each chunk read once.
     period : (int, int) or several
         Period or periods to compare with the base period.
     base : (int, int)
@@ -300,8 +301,8 @@ def model_spread(
     BadStudy
         If a period is not ``(first, last)``.
     """
-    periods = [period] if isinstance(period[0], int) else list(period)  # type: ignore[list-item]
-    if any(len(p) != 2 or p[0] > p[1] for p in (*periods, base)):  # type: ignore[arg-type,index]
+    periods = [period] if isinstance(period[0], int) else list(period)
+    if any(len(p) != 2 or p[0] > p[1] for p in (*periods, base)):
         raise BadStudy(f"periods: expected (first year, last year) in order, got {periods} and base {base}")
     variable_id = ens.attrs["variable_id"]
     kind = VARIABLES[variable_id].anomaly if anomaly == "auto" else anomaly

@@ -54,7 +54,8 @@ def yearly_means(ens: xr.Dataset, seasons: Sequence[str] = ("annual",)) -> xr.Da
             run = tuple(index)
             lengths = _lengths(ens, run, numbers)
             for position, season in enumerate(seasons):
-                means[*run, position], days[*run, position] = _season_means(values[run], lengths, numbers, years, season)
+                at = (*run, position)
+                means[at], days[at] = _season_means(values[run], lengths, numbers, years, season)
     coords = {name: ens.coords[name] for name in ens.coords if "time" not in ens.coords[name].dims}
     dims = (*RUN, "season", "year")
     return xr.Dataset(
