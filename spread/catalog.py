@@ -6,6 +6,7 @@ failures beside the chosen rows, so that no model leaves silently.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from spread.errors import Failure, NotFound, did_you_mean, one_line
+from spread.storage import Options, storage_options_for
 from spread.study import Study
 from spread.vocabulary import FACETS, Row
 
@@ -85,7 +87,7 @@ def locate(name: str) -> str:
     )
 
 
-def read(name: str, storage_options: Mapping[str, Mapping[str, Any]] | None = None) -> intake_esm.esm_datastore:
+def read(name: str, storage_options: Options | None = None) -> intake_esm.esm_datastore:
     """Open an intake-esm collection.
 
     Parameters
@@ -108,10 +110,10 @@ def read(name: str, storage_options: Mapping[str, Mapping[str, Any]] | None = No
     import intake_esm
 
     location = locate(name)
-    protocol = location.split("://")[0] if "://" in location else "file"
-    options = dict((storage_options or {}).get(protocol, {}))
     try:
-        collection = intake_esm.esm_datastore(cast(Any, location), storage_options=options)
+        description = json.loads(_read_bytes(location, storage_options))
+        table = _read_table(_beside(location, description["catalog_file"]), storage_options)
+        collection = intake_esm.esm_datastore(cast(Any, {"esmcat": description, "df": table}))
     except Exception as error:  # whatever the file system, the parser or the schema says: the user needs one line
         raise NotFound(f"catalog {name!r}: cannot be read: {one_line(error)}") from error
     missing = [column for column in (*FACETS, "zstore") if column not in collection.df.columns]
@@ -121,6 +123,30 @@ def read(name: str, storage_options: Mapping[str, Mapping[str, Any]] | None = No
             "Use a CMIP6 collection in the Pangeo layout."
         )
     return collection
+
+
+def _read_bytes(location: str, options: Options | None) -> bytes:
+    import fsspec
+
+    with fsspec.open(location, "rb", **storage_options_for(location, options)) as file:
+        return file.read()
+
+
+def _beside(location: str, catalog_file: str) -> str:
+    """A collection's table: absolute, or relative to the collection."""
+    if "://" in catalog_file or catalog_file.startswith("/"):
+        return catalog_file
+    return f"{location.rsplit('/', 1)[0]}/{catalog_file}" if "/" in location else catalog_file
+
+
+def _read_table(location: str, options: Options | None) -> pd.DataFrame:
+    """A collection's table, every column as text; intake-esm's own reader takes no fsspec options."""
+    import pandas as pd
+
+    storage = storage_options_for(location, options) or None
+    if location.endswith(".parquet"):
+        return pd.read_parquet(location, storage_options=storage).astype(str)
+    return pd.read_csv(location, dtype="string[pyarrow]", keep_default_na=False, storage_options=storage)
 
 
 def search(collection: intake_esm.esm_datastore, **facets: str | Iterable[str]) -> pd.DataFrame:
@@ -200,7 +226,7 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
         experiment_id=study.all_experiments,
     )
     if "dcpp_init_year" in found.columns:
-        found = found[found["dcpp_init_year"].isna() | (found["dcpp_init_year"].astype(str) == "")]
+        found = found[found["dcpp_init_year"].isna() | found["dcpp_init_year"].isin(["", "nan", "NaN"])]
     _refuse_unknown(found, study)
     rows: list[Row] = []
     failures: list[Failure] = []

@@ -17,42 +17,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from spread.errors import Unreadable, one_line
+from spread.storage import storage_options_for
 from spread.vocabulary import Row
 
 if TYPE_CHECKING:
     import xarray as xr
 
-DEFAULT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "gs": {"token": "anon"},
-    "gcs": {"token": "anon"},
-    "s3": {"anon": True},
-}
-"""How public buckets are read; a study's ``storage_options`` replace them."""
-
 ATTEMPTS = 3
 """How often a store is tried when the transport fails, beyond what the file system retries itself."""
 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-
-
-def storage_options_for(url: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """Options with which fsspec opens a URL.
-
-    Parameters
-    ----------
-    url : str
-        Where the store lies.
-    options : mapping, optional
-        Options by protocol; they replace the defaults for public buckets.
-
-    Returns
-    -------
-    dict
-        Empty for a local path.
-    """
-    protocol = urlparse(url).scheme
-    given = (options or {}).get(protocol)
-    return dict(DEFAULT_OPTIONS.get(protocol, {}) if given is None else given)
 
 
 def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.Dataset:
@@ -77,8 +51,6 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
         If the store is missing, forbidden or damaged.
     """
     target = row.zstore
-    # gcsfs asks each new bucket for its layout over gRPC, which hangs on emulators and fails slowly on public buckets
-    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     storage = storage_options_for(target, options)
     try:
         if urlparse(target).scheme in ("", "file"):
@@ -152,13 +124,14 @@ def _open(target: str, storage: dict[str, Any], variable_id: str) -> xr.Dataset:
     import zarr
 
     with _strict_chunks:
-        ds = xr.open_dataset(target, engine="zarr", chunks={}, decode_times=False, storage_options=storage or None)
+        ds = xr.open_dataset(target, engine="zarr", chunks=None, decode_times=False, storage_options=storage or None)
     loaded = {}
     for name in ds.variables:
         if str(name).strip() == variable_id:
+            loaded[name] = ds[name].variable.chunk(ds[name].encoding.get("preferred_chunks", {}))
             continue
         try:
-            loaded[name] = ds[name].variable.compute()
+            loaded[name] = ds[name].variable.load()  # without dask: these few values need no scheduler
         except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
             loaded[name] = _filled(target, storage, str(name), ds[name].variable)
     return ds.assign({n: v for n, v in loaded.items() if n not in ds.coords}).assign_coords(

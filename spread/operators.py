@@ -99,5 +99,7 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> tuple[Floats,
             elif step and not complete[step - 1] and (finite[step] == finite[step - 1]).all():
                 present[start + step] = present[start + step - 1]  # the sea of a land field is the same in every step
             else:
-                present[start + step] = np.einsum("c,rc->r", finite[step].astype(np.float64), rows)
+                lacking = rows[:, ~finite[step]].any(axis=1)
+                partly = np.einsum("c,rc->r", finite[step].astype(np.float64), rows)
+                present[start + step] = np.where(lacking, partly, whole)
     return sums, present

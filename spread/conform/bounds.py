@@ -6,6 +6,8 @@ from the centres. Land shares come from ``sftlf``, else from the bundled Natural
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import xarray as xr
 
@@ -121,7 +123,17 @@ def _land(grid: Grid, sftlf: xr.DataArray | None) -> tuple[np.ndarray, str, list
     else:
         fixes = []
     if grid.rectilinear:
-        land = natural_earth.land_fraction(grid.lat_bounds, grid.lon_bounds)
+        land = _natural_land(grid.lat_bounds.tobytes(), grid.lon_bounds.tobytes())
     else:
         land = natural_earth.land_fraction_at(grid.lat, grid.lon)
     return land, "Natural Earth, not the model's own", fixes
+
+
+@lru_cache(maxsize=128)
+def _natural_land(lat_bounds: bytes, lon_bounds: bytes) -> np.ndarray:
+    """Land fraction of a rectilinear grid, once for all runs of a model."""
+    land = natural_earth.land_fraction(
+        np.frombuffer(lat_bounds).reshape(-1, 2), np.frombuffer(lon_bounds).reshape(-1, 2)
+    )
+    land.setflags(write=False)
+    return land

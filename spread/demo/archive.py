@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from pathlib import Path
 
 from spread.demo.models import Store, stores
@@ -81,6 +82,17 @@ def _start_worker(root: Path) -> subprocess.Popen:
     )
 
 
+def _order(worker: subprocess.Popen, store: Store) -> None:
+    """Have a worker make one store; raise OSError if it died over it."""
+    order, answer = worker.stdin, worker.stdout
+    if order is None or answer is None:
+        raise BrokenPipeError("demo worker without pipes")
+    order.write(json.dumps(astuple(store)) + "\n")
+    order.flush()
+    if not answer.readline():
+        raise BrokenPipeError("demo worker ended")
+
+
 def _serve(root: Path, todo: "queue.Queue[Store]", made: "queue.Queue[Store | None]") -> None:
     """Feed one worker from the queue until it is empty or the worker dies; what it did not finish goes back."""
     try:
@@ -88,25 +100,22 @@ def _serve(root: Path, todo: "queue.Queue[Store]", made: "queue.Queue[Store | No
     except OSError:
         made.put(None)
         return
-    store = None
     try:
         while True:
+            store = todo.get_nowait()
             try:
-                store = todo.get_nowait()
-            except queue.Empty:
+                _order(worker, store)
+            except OSError:
+                todo.put(store)
                 return
-            worker.stdin.write(json.dumps([getattr(store, name) for name in store.__dataclass_fields__]) + "\n")
-            worker.stdin.flush()
-            if not worker.stdout.readline():
-                raise BrokenPipeError
             made.put(store)
-            store = None
-    except OSError:
-        todo.put(store)
+    except queue.Empty:
+        pass
     finally:
         for pipe in (worker.stdin, worker.stdout):
             with contextlib.suppress(OSError):
-                pipe.close()
+                if pipe:
+                    pipe.close()
         worker.wait()
         made.put(None)
 
@@ -128,11 +137,11 @@ def _make_all(root: Path, chosen: list[Store], workers: int | None, progress: Pr
     done, running = 0, len(threads)
     try:
         while running:
-            store = made.get()
-            running -= store is None
-            done += store is not None
-            if progress and store:
-                progress(done, len(chosen), f"{store.source_id} {store.experiment_id} {store.variable_id}")
+            finished = made.get()
+            running -= finished is None
+            done += finished is not None
+            if progress and finished:
+                progress(done, len(chosen), finished.words)
     except BaseException:
         # whoever removes the folder must not race with workers that still write into it
         with contextlib.suppress(queue.Empty):
@@ -143,12 +152,12 @@ def _make_all(root: Path, chosen: list[Store], workers: int | None, progress: Pr
         for thread in threads:
             thread.join()
     while not todo.empty():
-        store = todo.get()
-        shutil.rmtree(root / store.path, ignore_errors=True)
-        make(root, store)
+        left = todo.get()
+        shutil.rmtree(root / left.path, ignore_errors=True)
+        make(root, left)
         done += 1
         if progress:
-            progress(done, len(chosen), f"{store.source_id} {store.experiment_id} {store.variable_id}")
+            progress(done, len(chosen), left.words)
 
 
 def _recipe(chosen: list[Store]) -> dict:

@@ -43,14 +43,14 @@ def read_rcmip(data: Path, stem: str) -> dict[tuple[str, str], np.ndarray]:
     }
 
 
-def piecewise(series: dict[str, np.ndarray]) -> dict[str, list]:
+def piecewise(series: dict[str, np.ndarray]) -> dict[str, Any]:
     """Fit linear splines to annual series by least squares: knots to 2015 shared, later ones per scenario."""
     years = np.arange(eb.START, eb.END + 1) + 0.5
     knots = np.array(HISTORICAL_KNOTS + SCENARIO_KNOTS, float)
     hats = np.stack([np.interp(years, knots, row) for row in np.eye(len(knots))], 1)
     shared, past = len(HISTORICAL_KNOTS), years < 2015
     history = np.linalg.lstsq(hats[past][:, :shared], series["ssp245"][past], rcond=None)[0]
-    out: dict[str, list] = {
+    out: dict[str, Any] = {
         "historical_years": HISTORICAL_KNOTS,
         "historical": np.round(history, 3).tolist(),
         "scenario_years": SCENARIO_KNOTS,
@@ -67,7 +67,7 @@ def fit_volcanoes(series: np.ndarray) -> dict[str, list]:
 
     month = eb.START + (np.arange(12 * 165) + 0.5) / 12.0
     background: list[list[float]] = [[1850, 2000, 2015, 2025], [0.185, 0.18, 0.135, 0.0]]
-    quiet = np.interp(month, *background).reshape(-1, 12).mean(1)
+    quiet = np.interp(month, background[0], background[1]).reshape(-1, 12).mean(1)
     templates = [eb.volcanic(month, [[start, 1.0]], [[1850], [0.0]]).reshape(-1, 12).mean(1) for start in ERUPTIONS]
     peaks = nnls(np.stack(templates, 1), quiet - series[:165])[0]
     eruptions = [[start, -round(float(peak), 2)] for start, peak in zip(ERUPTIONS, peaks, strict=True) if peak > 0.02]
@@ -170,6 +170,13 @@ def window_misfit(model: EnergyBalance, real: dict[str, np.ndarray]) -> dict[str
     return out
 
 
+def real_warming(real: dict[str, np.ndarray]) -> dict[str, float]:
+    """Mean of 2081-2100 relative to 1850-1900 in the real runs, over the years that they have [K]."""
+    base = np.nanmean(real["historical"][: BASE[1] - BASE[0] + 1])
+    ends = {key: series[WINDOW[0] - 2015 : WINDOW[1] - 2014] for key, series in real.items() if key != "historical"}
+    return {key: round(float(np.nanmean(end) - base), 3) for key, end in ends.items() if np.isfinite(end).any()}
+
+
 def fit(guess: EnergyBalance, real: dict[str, np.ndarray]) -> EnergyBalance:
     """Least squares: windows to 0.02 K, annual values loosely, parameters near the 4xCO2 fit."""
     from scipy.optimize import least_squares
@@ -207,15 +214,16 @@ def main() -> None:
             "forcing_4xco2": model.forcing_4xco2,
         }
         numbers |= {"scale": model.scale, "ramp": model.ramp}
-        row = {key: np.round(value, 4).tolist() for key, value in numbers.items()}
-        rounded = EnergyBalance(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+        row: dict[str, Any] = {key: np.round(value, 4).tolist() for key, value in numbers.items()}
+        rounded = eb.energy_balance_of(row)
         row["base_state"] = round(float(np.nanmean(real["historical"][: BASE[1] - BASE[0] + 1])) + 273.15, 2)
+        row["real_warming"] = real_warming(real)
         row["misfit"] = {key: round(value, 3) for key, value in window_misfit(rounded, real).items()}
         rows[source_id] = row
         print(source_id, row["misfit"], row["scale"], row["ramp"], flush=True)
     head = {
-        "what": "energy-balance parameters fitted by spread.demo.calibrate, real base state [K], and misfit of the"
-        " noise-free warming [K]: mean of 2081-2100 (historical: 1995-2014) relative to 1850-1900, fitted minus real",
+        "what": "energy-balance parameters fitted by spread.demo.calibrate, real base state and warming [K], and"
+        " misfit of the noise-free warming [K]: mean of 2081-2100 (historical: 1995-2014) relative to 1850-1900, fitted minus real",
         "source": "IPCC-WG1/Atlas regional means of CMIP6, Iturbide et al. 2020, doi:10.5194/essd-12-2959-2020; first"
         " guess: three-layer fits to 4xCO2 runs, Cummins et al. 2020, doi:10.1175/JCLI-D-19-0589.1",
         "licence": "CC BY 4.0",

@@ -143,21 +143,17 @@ def _knots() -> dict:
     return json.loads((HERE / "forcing_knots.json").read_text())
 
 
+def energy_balance_of(row: dict) -> EnergyBalance:
+    """Read a row of `energy_balance.json`."""
+    capacity, exchange, scale, ramp = (tuple(row[key]) for key in ("capacity", "exchange", "scale", "ramp"))
+    return EnergyBalance(capacity, exchange, row["efficacy"], row["forcing_4xco2"], scale, ramp)
+
+
 @cache
 def energy_balances() -> dict[str, EnergyBalance]:
     """Fitted energy balance of every model, by source_id."""
     table = json.loads((HERE / "energy_balance.json").read_text())["models"]
-    return {
-        name: EnergyBalance(
-            tuple(row["capacity"]),
-            tuple(row["exchange"]),
-            row["efficacy"],
-            row["forcing_4xco2"],
-            tuple(row["scale"]),
-            tuple(row["ramp"]),
-        )
-        for name, row in table.items()
-    }
+    return {name: energy_balance_of(row) for name, row in table.items()}
 
 
 def volcanic(year: np.ndarray, eruptions: list[list[float]], background: list[list[float]]) -> np.ndarray:

@@ -172,6 +172,11 @@ class Store:
         }
 
     @property
+    def words(self) -> str:
+        """What a progress bar says of it."""
+        return f"{self.source_id} {self.experiment_id} {self.member_id} {self.variable_id}"
+
+    @property
     def path(self) -> str:
         """Folder of the store below the archive root."""
         return "/".join(["CMIP6", *self.facets.values(), f"v{self.model.version}"])

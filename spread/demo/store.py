@@ -94,28 +94,23 @@ def time_axis(
     return bounds.mean(1), bounds, units
 
 
-def _grid_variables(grid: ModelGrid) -> dict:
+def _grid_variables(grid: ModelGrid) -> dict[str, Any]:
     """Coordinates and bounds of a grid, as xarray variables."""
-    south, west = (
-        {"units": "degrees_north", "standard_name": "latitude"},
-        {"units": "degrees_east", "standard_name": "longitude"},
-    )
+    south = {"units": "degrees_north", "standard_name": "latitude", "long_name": "Latitude"}
+    west = {"units": "degrees_east", "standard_name": "longitude", "long_name": "Longitude"}
     if grid.curvilinear:
-        names, corner = ("vertices_latitude", "vertices_longitude"), (*grid.dims, "vertices")
-        lat_dims = lon_dims = grid.dims
-        bounds_dims = (corner, corner)
-    else:
-        names, bounds_dims = ("lat_bnds", "lon_bnds"), (("lat", "bnds"), ("lon", "bnds"))
-        lat_dims, lon_dims = ("lat",), ("lon",)
-    south |= {"long_name": "Latitude", "axis": "Y", "bounds": names[0]}
-    west |= {"long_name": "Longitude", "axis": "X", "bounds": names[1]}
-    if grid.curvilinear:
-        south.pop("axis"), west.pop("axis")
+        corner = (*grid.dims, "vertices")
+        return {
+            "lat": (grid.dims, grid.lat, south | {"bounds": "vertices_latitude"}),
+            "lon": (grid.dims, grid.lon, west | {"bounds": "vertices_longitude"}),
+            "vertices_latitude": (corner, grid.lat_bounds, {}),
+            "vertices_longitude": (corner, grid.lon_bounds, {}),
+        }
     return {
-        "lat": (lat_dims, grid.lat, south),
-        "lon": (lon_dims, grid.lon, west),
-        names[0]: (bounds_dims[0], grid.lat_bounds, {}),
-        names[1]: (bounds_dims[1], grid.lon_bounds, {}),
+        "lat": ("lat", grid.lat, south | {"axis": "Y", "bounds": "lat_bnds"}),
+        "lon": ("lon", grid.lon, west | {"axis": "X", "bounds": "lon_bnds"}),
+        "lat_bnds": (("lat", "bnds"), grid.lat_bounds, {}),
+        "lon_bnds": (("lon", "bnds"), grid.lon_bounds, {}),
     }
 
 
@@ -202,7 +197,7 @@ def dataset(store: Store, values: np.ndarray | None = None, years: tuple[int, in
     grid = _global_cell() if store.experiment_id in IDEALISED else model_grid(store.source_id)
     values = _values(store, first, last) if values is None else values
     long_name, standard_name, units, methods, bits = FIELDS[store.variable_id]
-    variables: dict[str, Any] = _grid_variables(grid)
+    variables = _grid_variables(grid)
     dims: tuple[str, ...] = grid.dims
     if step != "fx":
         origin = (
@@ -259,7 +254,9 @@ def write_store(ds: "xr.Dataset", path: Path, variable_id: str, zarr_format: int
     """
     field = ds[variable_id]
     chunks = tuple(min(steps, size) if dim == "time" else size for dim, size in field.sizes.items())
-    encoding: dict[Any, dict[str, Any]] = {name: {"_FillValue": None, "compressors": None} for name in ds.variables if name != variable_id}
+    encoding: dict[Any, dict[str, Any]] = {
+        name: {"_FillValue": None, "compressors": None} for name in ds.variables if name != variable_id
+    }
     encoding[variable_id] = {"chunks": chunks, "_FillValue": FILL, "compressors": (_compressor(zarr_format),)}
     for name in ("time", "time_bnds"):
         if name in ds:

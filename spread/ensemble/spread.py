@@ -192,7 +192,7 @@ def keep_complete_models(
 
 
 def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) -> list[Failure]:
-    """Say which runs have no number because a period lacks too many years.
+    """Say which runs lack a number because a period has too few years, in whatever season or region.
 
     Parameters
     ----------
@@ -206,20 +206,23 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
     Returns
     -------
     list of Failure
-        One for each run that is present and has no number.
+        One for each run that is present and lacks a number somewhere.
     """
     failures = []
-    first = change.isel(season=0, region=0)
-    for index in np.argwhere(change["present"].values & ~first["change"].notnull().all("period").values):
-        run = first.isel(dict(zip(RUN, map(int, index), strict=True)))
+    places = ["season", "region"]
+    whole = change["change"].notnull().all(["period", *places])
+    for index in np.argwhere(change["present"].values & ~whole.values):
+        run = change.isel(dict(zip(RUN, map(int, index), strict=True)))
         reasons = []
-        base_years, expected = int(run["base_years"]), int(run["base_years_expected"])
-        if base_years < expected:
-            reasons.append(f"base period {period_name(base_period)} has {base_years} of {expected} years")
-        for period in run["period"].values:
-            years, wanted = int(run["years"].sel(period=period)), int(run["years_expected"].sel(period=period))
-            if years < wanted:
-                reasons.append(f"{period} has {years} of {wanted} years")
+        years = [(f"base period {period_name(base_period)}", run["base_years"], int(run["base_years_expected"]))]
+        years += [
+            (str(p), run["years"].sel(period=p), int(run["years_expected"].sel(period=p))) for p in run["period"].values
+        ]
+        for period, counted, expected in years:
+            fewest = counted.isel(counted.argmin(places))
+            if fewest < expected:
+                where = "" if (counted == fewest).all() else f" ({fewest['season'].item()}, {fewest['region'].item()})"
+                reasons.append(f"{period} has {int(fewest)} of {expected} years{where}")
         ids = [str(run[name].values) for name in RUN]
         name = ".".join([*ids, variable_id])
         reason = f"{name}: {'; '.join(reasons) or 'no number'}"

@@ -44,8 +44,8 @@ def yearly_means(ens: xr.Dataset, seasons: Sequence[str] = ("annual",)) -> xr.Da
         if tuple(seasons) != ("annual",):
             raise ValueError(f"seasons: yearly data have only 'annual', got {list(seasons)}")
         years = numbers // 12
-        days = np.where(np.isfinite(values[..., :1]), 365.0, 0.0)
-        means, days = values[:, :, :, None], days[:, :, :, None, :, 0]
+        days = np.where(np.isfinite(values).any(axis=-1), 365.0, 0.0)
+        means, days = values[:, :, :, None], days[:, :, :, None]
     else:
         years = np.arange(numbers[0] // 12, numbers[-1] // 12 + 1)
         means = np.full((*values.shape[:3], len(seasons), years.size, values.shape[4]), np.nan)

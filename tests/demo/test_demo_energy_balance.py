@@ -46,6 +46,14 @@ def test_every_demo_model_is_calibrated():
         assert 285.5 < TABLE[name]["base_state"] < 288.5
 
 
+def test_warming_is_that_of_the_real_models():
+    for name in MODELS:
+        last = 2099 if name == "CAMS-CSM1-0" else 2100
+        for scenario, real in TABLE[name]["real_warming"].items():
+            gap = eb.warming(name, scenario, 2081, last).mean() - real
+            assert gap == pytest.approx(TABLE[name]["misfit"][scenario], abs=2e-3), (name, scenario)
+
+
 def test_extra_forcing_stays_small():
     assert max(abs(value) for name in MODELS for value in TABLE[name]["ramp"]) < 0.8
 

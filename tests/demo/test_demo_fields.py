@@ -1,8 +1,10 @@
+import zlib
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from spread.demo.archive import RECIPE
 from spread.demo.climate import climate, rain, temperature
 from spread.demo.daily import daily_stores, daily_temperature, with_monthly_means
 from spread.demo.energy_balance import warming
@@ -11,7 +13,7 @@ from spread.demo.idealised import global_means
 from spread.demo.land_carbon import carbon_run, grow
 from spread.demo.models import MODELS, Store
 from spread.demo.rounding import rounded
-from spread.demo.store import time_axis
+from spread.demo.store import dataset, time_axis
 from spread.demo.weather import el_nino_index, generator, harmonics, red_noise
 
 
@@ -87,6 +89,14 @@ def test_harmonics_are_orthonormal():
     share = np.repeat(weights / 64, 32)
     assert len(modes) == 99 == len(degrees)
     np.testing.assert_allclose((modes * share) @ modes.T, np.eye(99), atol=1e-12)
+
+
+def test_the_recipe_number_stands_for_these_numbers():
+    checksum = 0
+    for run, table, variable in (("historical", "Amon", "tas"), ("ssp126", "Amon", "pr"), ("ssp126", "Eyr", "nbp")):
+        field = dataset(Store("MIROC-ES2L", run, "r1i1p1f2", table, variable))[variable]
+        checksum = zlib.crc32(field.values.tobytes(), checksum)
+    assert (RECIPE, checksum) == ("1", 274851333), "the archive changed: raise RECIPE, then pin its checksum here"
 
 
 def test_seeds_do_not_depend_on_the_process():
