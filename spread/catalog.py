@@ -239,7 +239,7 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
         rows += chosen
         failures += failed
     if not rows:
-        reasons = "; ".join(failure.reason for failure in failures[:3])
+        reasons = "; ".join(failure.sentence for failure in failures[:3])
         raise NotFound(f"study {study.name!r}: no model is left of {len(models)}: {reasons}")
     return Selection(tuple(rows), _supplementary(collection, rows), tuple(failures))
 
@@ -316,7 +316,7 @@ def _choose(source_id: str, rows: list[Row], study: Study) -> tuple[list[Row], l
         wanted = "" if isinstance(study.members, str) else f" among the members {', '.join(study.members)}"
         reason = f"no {', '.join(absent)}{preceded} in the catalog{wanted}"
         facets = {"source_id": source_id, "variable_id": study.variable_id}
-        failures.append(Failure(source_id, "catalog", f"{source_id}: {reason}", facets=facets))
+        failures.append(Failure(source_id, "catalog", reason, facets=facets))
         if study.require_all_experiments or len(absent) == len(usable):
             return [], failures
     chosen: dict[tuple[str, str], Row] = {}

@@ -61,7 +61,7 @@ class Failure:
     stage : str
         The stage that refused it: catalog, opening, conform, reduce or ensemble.
     reason : str
-        One sentence for the reader of the report.
+        Why, for the reader of the report; does not repeat the dataset's name.
     transient : bool
         True where trying again may help (transport), False where the data themselves are at fault.
     facets : dict
@@ -73,6 +73,11 @@ class Failure:
     reason: str
     transient: bool = False
     facets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """Who and why in one line."""
+        return f"{self.dataset}: {self.reason}"
 
 
 def one_line(error: BaseException) -> str:

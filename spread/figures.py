@@ -83,9 +83,7 @@ def unit(report: Report) -> Unit:
         ``K`` or ``%`` as they are, a flux of water in ``mm d⁻¹``, tiny numbers with a power of ten. An offset plays no
         part in a change.
     """
-    shown, factor, offset = VARIABLES[report.study.variable_id].display
-    if report.study.anomaly_kind == "percent" or not shown or offset:
-        shown, factor = report.units, 1.0
+    shown, factor = VARIABLES[report.study.variable_id].change_display(report.study.anomaly_kind)
     name = re.sub(r"(?<=[A-Za-z])-?\d+", _raised, shown)
     largest = factor * np.nanmax(np.abs(report.change["change"].values), initial=0.0)
     if largest and not 0.01 <= largest < 1e5:

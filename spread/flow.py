@@ -53,7 +53,7 @@ def run(study: Study, executor: Executor | None = None, progress: Progress = sil
         (failures if isinstance(result, Failure) else members).append(result)  # type: ignore[arg-type]
         progress("reading", done, len(reductions))
     if not members:
-        raise NotComparable(f"study {study.name!r}: no dataset is left: " + "; ".join(f.reason for f in failures[:3]))
+        raise NotComparable(f"study {study.name!r}: no dataset is left: " + "; ".join(f.sentence for f in failures[:3]))
     monthly, yearly, change, incomparable = compared(members, study)
     failures += incomparable
     ensemble.refuse_empty(change, failures, study.name)
@@ -129,7 +129,7 @@ def open_ensemble(study: Study | str, /, progress: Progress = silent, **fields: 
     _, conformed, failures = conformed_members(study, progress)
     members = [reduce.area_means(ds, conform.grid_of(ds), study.regions) for ds in conformed.values()]
     ens = ensemble.assemble(members, study.all_experiments)
-    return ens.assign_attrs(left_out=[failure.reason for failure in failures])
+    return ens.assign_attrs(left_out=[failure.sentence for failure in failures])
 
 
 def conformed_members(
@@ -162,7 +162,7 @@ def conformed_members(
                 conformed[row] = result
             progress("opening", done, len(selection.rows))
     if not conformed:
-        reasons = "; ".join(failure.reason for failure in failures[:3])
+        reasons = "; ".join(failure.sentence for failure in failures[:3])
         raise NotComparable(f"study {study.name!r}: no dataset can be used: {reasons}")
     return selection, conformed, failures
 
@@ -179,6 +179,8 @@ def _conformed(study: Study, fixed: dict[tuple[str, str, str], xr.DataArray | No
     try:
         return conform.conform(opening.open_row(row, study.storage_options), row, areacella, sftlf)
     except NotConforming as error:
-        return Failure(row.name, "conform", str(error), facets=row.facets())
+        return Failure(row.name, "conform", "; ".join(error.breaches), facets=row.facets())
     except SpreadError as error:
-        return Failure(row.name, "opening", str(error), transient=True, facets=row.facets())
+        return Failure(
+            row.name, "opening", str(error).removeprefix(f"{row.name}: "), transient=True, facets=row.facets()
+        )

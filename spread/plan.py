@@ -81,7 +81,7 @@ class Plan:
             f"{self.bytes_decoded / 1e9:.2f} GB decoded, about {self.peak_memory / 1e6:.0f} MB of memory for chunks"
         )
         lines.append(f"would be left out: {len(self.failures)} (besides what only the values can show)")
-        lines += [f"  - {failure.reason}" for failure in self.failures]
+        lines += [f"  - {failure.sentence}" for failure in self.failures]
         return "\n".join(lines)
 
 

@@ -74,7 +74,12 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
         who=who, plausible=variable.plausible, units=variable.units,
         meta=np.empty((0, 0, 0, 0, 0)),
     )  # fmt: skip
-    sums = partial.sum(axis=(3, 4))
+    sums = da.blockwise(
+        _check_whole, "tkr",
+        partial.sum(axis=(3, 4)), "tkr",
+        da.from_array(np.asarray(ds["month_number"].values), chunks=(data.chunks[0],)), "t",
+        dtype=np.float64, who=who, plausible=variable.plausible_mean, units=variable.units, meta=np.empty((0, 0, 0)),
+    )  # fmt: skip
     # a land field is empty over the sea, always in the same cells: what the best month had, every month must have
     whole = 1.0 if variable.domain == "all" else sums[:, 1].max(axis=0)
     complete = sums[:, 1] >= _COMPLETE * whole
@@ -111,9 +116,23 @@ def _partial_sums(
             bad = (low < plausible[0]) | (high > plausible[1])
         if bad.any():
             worst = low[bad].min() if (low[bad] < plausible[0]).any() else high[bad].max()
-            raise NotConforming(who, [_implausible(months[bad], float(worst), plausible, units)])
+            raise NotConforming(who, ["values: " + _implausible(months[bad], float(worst), plausible, units)])
     sums, present = apply_weights(field, weights)
     return np.stack([sums, present], axis=1)[..., None, None]
+
+
+def _check_whole(
+    sums: NDArray[np.float64], months: NDArray[np.integer], who: str, plausible: tuple[float, float], units: str
+) -> NDArray[np.float64]:
+    """Refuse months whose mean over the whole domain no unit and no factor could explain; else ``sums`` itself."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums[:, 0, -1] / sums[:, 1, -1]
+        bad = (sums[:, 1, -1] >= _COMPLETE) & ((mean < plausible[0]) | (mean > plausible[1]))
+    if bad.any():
+        worst = float(mean[bad][np.argmax(np.abs(mean[bad] - np.mean(plausible)))])
+        hint = "; the values look 1000 times too small" if plausible[0] < 1e3 * worst < plausible[1] else ""
+        raise NotConforming(who, ["mean over the globe: " + _implausible(months[bad], worst, plausible, units) + hint])
+    return sums
 
 
 def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[float, float], units: str) -> str:
@@ -123,7 +142,7 @@ def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[flo
     if units == "K" and -100.0 < worst < 70.0 and len(months) > 6 and worst != 0.0:
         hint = "; the values look like degrees Celsius"
     return (
-        f"values: {worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
+        f"{worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
     )
 
 
@@ -165,6 +184,12 @@ def reduce_all[K](
             own.shutdown(wait=True, cancel_futures=True)
 
 
+def _said(error: Exception) -> str:
+    """An error in one line; zarr's list of missing chunks without its advice on how to ignore them."""
+    missing = [line.split("'")[1] for line in str(error).splitlines() if line.strip().startswith("chunk '")]
+    return f"chunk {', '.join(missing[:4])} is not in the store" if missing else one_line(error)
+
+
 def compute_or_fail(lazy: xr.DataArray, attempts: int = 3) -> xr.DataArray | Failure:
     """Compute one reduction chunk by chunk; a failure is a value.
 
@@ -191,6 +216,6 @@ def compute_or_fail(lazy: xr.DataArray, attempts: int = 3) -> xr.DataArray | Fai
         except Exception as error:
             transient = isinstance(error, OSError | TimeoutError) and not isinstance(error, FileNotFoundError)
             if not transient or attempt == attempts:
-                reason = f"store {facets['zstore']} cannot be read: {one_line(error)}"
+                reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
                 return Failure(name, "reduce", reason, transient=transient, facets=facets)
     raise AssertionError("unreachable")

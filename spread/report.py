@@ -177,7 +177,8 @@ class Report:
         """
         variable = VARIABLES[self.study.variable_id]
         low, high = min(self.study.quantiles), max(self.study.quantiles)
-        against = f"change against {self.across.attrs['base_period']} [{self.units}]"
+        unit, factor = variable.change_display(self.study.anomaly_kind)
+        against = f"change against {self.across.attrs['base_period']} [{unit}]"
         lines = [
             f"{variable.long_name} ({variable.variable_id}), {against}"
             + (" - SYNTHETIC DATA, not model output" if self.synthetic else ""),
@@ -185,8 +186,9 @@ class Report:
             f"{f'{100 * low:g} %':>7} {'50 %':>7} {f'{100 * high:g} %':>7} {'min':>7} {'max':>7}",
         ]
         for r in self.summary():
-            q = r["quantiles"]
+            q = {level: factor * value for level, value in r["quantiles"].items()}
             middle = q.get("0.5", float("nan"))
+            r |= {key: factor * r[key] for key in ("mean", "sd", "minimum", "maximum")}
             lines.append(
                 f"{r['experiment_id']:<12} {r['period']:<10} {r['season']:<7} {r['region']:<20} {r['models']:>6d} "
                 f"{r['mean']:>7.2f} {r['sd']:>6.2f} {q[f'{low:g}']:>7.2f} {middle:>7.2f} {q[f'{high:g}']:>7.2f} "
@@ -194,7 +196,7 @@ class Report:
             )
         if self.failures:
             lines.append(f"left out: {len(self.failures)}")
-            lines += [f"  - {failure.reason}" for failure in self.failures]
+            lines += [f"  - {failure.sentence}" for failure in self.failures]
         return "\n".join(lines)
 
     def save(self, folder: str | Path, extras: Callable[[Path], None] | None = None) -> Path:

@@ -6,6 +6,7 @@ and figures read it. What it does not hold: anything about a particular model (t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -95,8 +96,10 @@ class Variable:
         Lowest and highest value that a conformed monthly field may hold [units]; beyond it the data are broken.
     anomaly : str
         How changes are given by default: ``absolute`` or ``percent`` of the base period.
-    display : tuple of (str, float, float)
-        Unit shown to people, and the factor and offset from the canonical one.
+    plausible_mean : tuple of float
+        Lowest and highest monthly mean over the whole globe [units]; beyond it a unit or a factor is wrong.
+    display : tuple of (str, float)
+        Unit in which changes are shown to people, and the factor from the canonical one.
     positive : str
         Direction of a flux that counts as positive; empty where it has none.
     """
@@ -110,8 +113,26 @@ class Variable:
     domain: str
     plausible: tuple[float, float]
     anomaly: str = "absolute"
-    display: tuple[str, float, float] = ("", 1.0, 0.0)
+    plausible_mean: tuple[float, float] = (-math.inf, math.inf)
+    display: tuple[str, float] | None = None
     positive: str = ""
+
+    def change_display(self, kind: str) -> tuple[str, float]:
+        """Unit in which a change is shown, and the factor from the unit in which it is stored.
+
+        Parameters
+        ----------
+        kind : str
+            ``absolute`` or ``percent``.
+
+        Returns
+        -------
+        tuple of (str, float)
+            Unit and factor.
+        """
+        if kind == "percent":
+            return "%", 1.0
+        return self.display or (self.units, 1.0)
 
 
 def _table(*variables: Variable) -> MappingProxyType[str, Variable]:
@@ -121,48 +142,53 @@ def _table(*variables: Variable) -> MappingProxyType[str, Variable]:
 _LAND = "area: mean where land time: mean"
 
 VARIABLES = _table(
+    # Global monthly means of CMIP6 models lie in 284..300 K before 2100 (reference base states 285.5..288.4 K, plus 4 K
+    # of seasons and up to 10 K of warming).
     # Lowest and highest near-surface air temperatures on record: 184 K (Vostok 1983), 330 K (Death Valley 1913), WMO
     # archive of weather extremes; monthly model means stay well inside 150-350 K.
     Variable(
         "tas", "air_temperature", "Near-surface air temperature", "K", "area: time: mean", "atmos", "all",
-        (150.0, 350.0), display=("°C", 1.0, -273.15),
+        (150.0, 350.0), plausible_mean=(270.0, 315.0),
     ),
     Variable(
         "tasmax", "air_temperature", "Daily maximum near-surface air temperature", "K", "area: mean time: maximum",
-        "atmos", "all", (150.0, 360.0), display=("°C", 1.0, -273.15),
+        "atmos", "all", (150.0, 360.0), plausible_mean=(270.0, 320.0),
     ),
     Variable(
         "tasmin", "air_temperature", "Daily minimum near-surface air temperature", "K", "area: mean time: minimum",
-        "atmos", "all", (140.0, 350.0), display=("°C", 1.0, -273.15),
+        "atmos", "all", (140.0, 350.0), plausible_mean=(265.0, 315.0),
     ),
     # 0.01 kg m-2 s-1 is 864 mm d-1; the wettest month on record is 9,300 mm (Cherrapunji 1861, WMO), 310 mm d-1. Small
-    # negatives are interpolation noise of spectral models.
+    # negatives are interpolation noise of spectral models. The global mean is 2.7 mm d-1 observed (GPCP, Adler et al.
+    # 2018) and 2.8-3.3 mm d-1 in CMIP6; the bounds are 1.3 and 6 mm d-1.
     Variable(
         "pr", "precipitation_flux", "Precipitation", "kg m-2 s-1", "area: time: mean", "atmos", "all",
-        (-1e-5, 0.01), anomaly="percent", display=("mm d-1", 86400.0, 0.0),
+        (-1e-5, 0.01), anomaly="percent", plausible_mean=(1.5e-5, 7e-5), display=("mm d-1", 86400.0),
     ),
-    # The solar constant is 1,361 W m-2 (Kopp and Lean 2011); a polar summer month receives at most about 560.
+    # The solar constant is 1,361 W m-2 (Kopp and Lean 2011): a quarter of it, 340, comes in, from 329 in July to 352 in
+    # January; a polar summer month receives at most about 560. CAS-ESM2-0 publishes a global mean near 235.
     Variable(
         "rsdt", "toa_incoming_shortwave_flux", "TOA incident shortwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (-1.0, 700.0), positive="down",
+        "atmos", "all", (-1.0, 700.0), plausible_mean=(320.0, 360.0), positive="down",
     ),
     Variable(
         "rsut", "toa_outgoing_shortwave_flux", "TOA outgoing shortwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (-1.0, 700.0), positive="up",
+        "atmos", "all", (-1.0, 700.0), plausible_mean=(60.0, 160.0), positive="up",
     ),
     Variable(
         "rlut", "toa_outgoing_longwave_flux", "TOA outgoing longwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (50.0, 450.0), positive="up",
+        "atmos", "all", (50.0, 450.0), plausible_mean=(200.0, 300.0), positive="up",
     ),
     # 1e-6 kg m-2 s-1 is 31.6 kg C m-2 a-1, ten times the most productive ecosystems' annual gpp.
     Variable(
         "gpp", "gross_primary_productivity_of_biomass_expressed_as_carbon", "Gross primary production",
-        "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), positive="down",
+        "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), display=("g m-2 d-1", 8.64e7), positive="down",
     ),
     Variable(
         "nbp",
         "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes",
-        "Net biome production", "kg m-2 s-1", _LAND, "land", "land", (-1e-5, 1e-6), positive="down",
+        "Net biome production", "kg m-2 s-1", _LAND, "land", "land", (-1e-5, 1e-6), display=("g m-2 d-1", 8.64e7),
+        positive="down",
     ),
     Variable(
         "cVeg", "vegetation_carbon_content", "Carbon mass in vegetation", "kg m-2", _LAND, "land", "land",

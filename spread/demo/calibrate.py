@@ -223,7 +223,8 @@ def main() -> None:
         print(source_id, row["misfit"], row["scale"], row["ramp"], flush=True)
     head = {
         "what": "energy-balance parameters fitted by spread.demo.calibrate, real base state and warming [K], and"
-        " misfit of the noise-free warming [K]: mean of 2081-2100 (historical: 1995-2014) relative to 1850-1900, fitted minus real",
+        " misfit of the noise-free warming [K]: mean of 2081-2100 (historical: 1995-2014) relative to 1850-1900,"
+        " fitted minus real",
         "source": "IPCC-WG1/Atlas regional means of CMIP6, Iturbide et al. 2020, doi:10.5194/essd-12-2959-2020; first"
         " guess: three-layer fits to 4xCO2 runs, Cummins et al. 2020, doi:10.1175/JCLI-D-19-0589.1",
         "licence": "CC BY 4.0",

@@ -90,7 +90,7 @@ FAULTS: tuple[Fault, ...] = (
         "cured",
         ("historical",),
     ),
-    *_runs("BCC-CSM2-MR", ("pr",), "thousandth", _ESMVAL + "ciesm.py (kind): pr 1000 times too small", "cured"),
+    *_runs("BCC-CSM2-MR", ("pr",), "thousandth", _ESMVAL + "ciesm.py (kind): pr 1000 times too small", "rejected"),
     *_runs(
         "FGOALS-g3",
         ("sftlf",),

@@ -183,7 +183,7 @@ def keep_complete_models(
         failures.append(
             Failure(
                 str(source_id), "ensemble",
-                f"{source_id}: left out so that scenarios are compared over the same models, it has no "
+                "left out so that scenarios are compared over the same models; it has no usable "
                 + ", ".join(map(str, lacking)),
                 facets={"source_id": str(source_id), "variable_id": variable_id},
             )
@@ -225,7 +225,9 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
                 reasons.append(f"{period} has {int(fewest)} of {expected} years{where}")
         ids = [str(run[name].values) for name in RUN]
         name = ".".join([*ids, variable_id])
-        reason = f"{name}: {'; '.join(reasons) or 'no number'}"
+        if "has_historical" in run.coords and not bool(run["has_historical"]):
+            reasons = ["its historical run is not there or was left out", *reasons]
+        reason = "; ".join(reasons) or "no number"
         facets = dict(zip(RUN, ids, strict=True)) | {"variable_id": variable_id}
         failures.append(Failure(name, "ensemble", reason, facets=facets))
     return failures
@@ -249,7 +251,7 @@ def refuse_empty(change: xr.Dataset, failures: Sequence[Failure], name: str) -> 
         With the first reasons.
     """
     if not np.isfinite(change["change"]).any():
-        reasons = [f.reason for f in failures if f.stage != "catalog"] or [f.reason for f in failures]
+        reasons = [f.sentence for f in failures if f.stage != "catalog"] or [f.sentence for f in failures]
         more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
         raise NotComparable(f"study {name!r}: no model has a number: {'; '.join(reasons[:2])}{more}")
 
