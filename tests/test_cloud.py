@@ -90,7 +90,10 @@ def on_google(google, small_archive):
     import gcsfs
 
     options = {"token": "anon", "project": "test", "endpoint_url": google}
-    return upload(small_archive, gcsfs.GCSFileSystem(**options), "cmip6", STUDY["models"]), {"gs": options, "gcs": options}
+    return upload(small_archive, gcsfs.GCSFileSystem(**options), "cmip6", STUDY["models"]), {
+        "gs": options,
+        "gcs": options,
+    }
 
 
 @pytest.fixture(scope="module")

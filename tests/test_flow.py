@@ -222,12 +222,16 @@ def test_every_vote_counts_as_stated(small_archive):
 
 def test_a_period_outside_the_data_is_refused(small_archive):
     with pytest.raises(NotComparable, match="2181-2200 has 0 of 20 years"):
-        flow.run(Study.make(catalog=str(small_archive), models=["MIROC6"], experiments=["ssp585"], periods=[[2181, 2200]]))
+        flow.run(
+            Study.make(catalog=str(small_archive), models=["MIROC6"], experiments=["ssp585"], periods=[[2181, 2200]])
+        )
 
 
 def test_a_missing_base_period_is_refused(small_archive):
     with pytest.raises(NotComparable, match="base period 1800-1840 has 0 of 41 years"):
-        flow.run(Study.make(catalog=str(small_archive), models=["MIROC6"], experiments=["ssp585"], base_period=[1800, 1840]))
+        flow.run(
+            Study.make(catalog=str(small_archive), models=["MIROC6"], experiments=["ssp585"], base_period=[1800, 1840])
+        )
 
 
 def test_an_unknown_model_is_refused_with_a_hint(small_archive):

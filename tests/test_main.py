@@ -111,7 +111,10 @@ def test_check_tells_what_would_be_left_out(study, capsys):
 
 
 def test_search(small_archive, capsys):
-    assert main(["search", "--catalog", str(small_archive), "source_id=MIROC6", "experiment_id=ssp585,ssp126", "--json"]) == 0
+    assert (
+        main(["search", "--catalog", str(small_archive), "source_id=MIROC6", "experiment_id=ssp585,ssp126", "--json"])
+        == 0
+    )
     rows = json.loads(capsys.readouterr().out)
     assert {r["source_id"] for r in rows} == {"MIROC6"}
     assert {r["experiment_id"] for r in rows} == {"ssp585", "ssp126"}
@@ -137,7 +140,9 @@ def test_unknown_model(study, one_bad_line):
 
 
 def test_empty_search(small_archive, one_bad_line):
-    message = one_bad_line("search", "--catalog", small_archive, "source_id=MIROC6", "variable_id=areacella", "experiment_id=ssp585")
+    message = one_bad_line(
+        "search", "--catalog", small_archive, "source_id=MIROC6", "variable_id=areacella", "experiment_id=ssp585"
+    )
     assert "no dataset has them all" in message
     assert "no source_id 'MIROC7'" in one_bad_line("search", "--catalog", small_archive, "source_id=MIROC7")
     assert "FACET=VALUE" in one_bad_line("search", "--catalog", small_archive, "MIROC7")
@@ -209,7 +214,9 @@ def test_no_permission_to_read(small_archive, tmp_path, study, one_bad_line):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o000)
     catalog = broken_copy(small_archive, tmp_path, lambda store: str(locked))
-    assert "ermission" in one_bad_line("run", study(text=STUDY.replace("{catalog}", str(catalog)).replace(', "MIROC6"', "")))
+    assert "ermission" in one_bad_line(
+        "run", study(text=STUDY.replace("{catalog}", str(catalog)).replace(', "MIROC6"', ""))
+    )
 
 
 def test_no_permission_to_write(study, capsys, monkeypatch, tmp_path):
@@ -240,7 +247,9 @@ def test_disk_really_full(study, capsys, tmp_path):
     """On a file system of 200 kB, where this machine lets us mount one."""
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(small)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(small)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("mounting a small file system is not allowed here")
     try:
@@ -272,7 +281,9 @@ def test_interruption_leaves_nothing(study, tmp_path):
 
 def test_help_is_quick_and_light():
     started = time.process_time()
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "spread", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "spread", "--help"], capture_output=True, text=True, check=True
+    )
     assert "COMMAND" in done.stdout
     for heavy in ("numpy", "pandas", "xarray", "dask", "zarr", "pydantic", "intake_esm"):
         assert f" {heavy}\n" not in done.stderr, heavy

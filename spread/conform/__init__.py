@@ -60,7 +60,7 @@ def conform(
         lambda d: conform_units(d, variable),
         conform_times,
         lambda d: conform_bounds(d, areacella, sftlf),
-        lambda d: apply_quirks(d, row),
+        lambda d: (d, []) if found else apply_quirks(d, row),  # cures build on what the other steps made
     ):
         try:
             ds, applied = step(ds)

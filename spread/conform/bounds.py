@@ -90,6 +90,17 @@ def grid_of(ds: xr.Dataset) -> Grid:
     return Grid(ds["lat"].values, ds["lon"].values, ds["lat_bnds"].values, ds["lon_bnds"].values)
 
 
+def _misplaced(fixed: xr.DataArray, grid: Grid) -> str:
+    """Say where the latitudes or longitudes of a fixed field are not those of a rectilinear grid, such as turned."""
+    for name, wanted in (("lat", grid.lat), ("lon", grid.lon)):
+        given = fixed.coords[name].values if name in fixed.coords else wanted
+        if grid.rectilinear and given.shape == wanted.shape:
+            apart = np.abs(given - wanted) if name == "lat" else np.abs((given - wanted + 180.0) % 360.0 - 180.0)
+            if not (apart <= 0.25 * np.median(np.abs(np.diff(wanted)))).all():
+                return f"its {name} is not the field's"
+    return ""
+
+
 def _area(grid: Grid, areacella: xr.DataArray | None) -> tuple[np.ndarray, str, list[str]]:
     inferred = any("inferred" in note or "rebuilt" in note for note in grid.notes)
     source = "inferred from cell centres" if inferred else "exact from bounds"
@@ -101,7 +112,12 @@ def _area(grid: Grid, areacella: xr.DataArray | None) -> tuple[np.ndarray, str, 
         values = values.T
     if values.shape != grid.shape:
         return computed, source, [f"areacella: left aside, its shape {values.shape} is not the grid's {grid.shape}"]
-    factor, offset = linear_conversion(str(areacella.attrs.get("units", "m2")), "m2")
+    if _misplaced(areacella, grid):
+        return computed, source, [f"areacella: left aside, {_misplaced(areacella, grid)}"]
+    try:
+        factor, offset = linear_conversion(str(areacella.attrs.get("units", "m2")), "m2")
+    except ValueError as error:
+        return computed, source, [f"areacella: left aside, {error}"]
     values = values * factor + offset
     if not (np.isfinite(values).all() and (values >= 0).all() and abs(values.sum() / SPHERE - 1.0) < 0.02):
         return computed, source, ["areacella: left aside, it does not add up to the area of the Earth"]
@@ -117,9 +133,10 @@ def _land(grid: Grid, sftlf: xr.DataArray | None) -> tuple[np.ndarray, str, list
         except ValueError as error:
             fixes = [f"sftlf: left aside, {error}"]
         else:
-            if share.shape == grid.shape:
+            if share.shape == grid.shape and not _misplaced(sftlf, grid):
                 return share.values, "sftlf", fixes
-            fixes = [f"sftlf: left aside, its shape {share.shape} is not the grid's {grid.shape}"]
+            why = _misplaced(sftlf, grid) or f"its shape {share.shape} is not the grid's {grid.shape}"
+            fixes = [f"sftlf: left aside, {why}"]
     else:
         fixes = []
     if grid.rectilinear:

@@ -97,6 +97,7 @@ def bar_frames(
 
 
 def one_of(report: Report, dim: str, name: str | None) -> str:
+    """Check the name of a region, season or period; the first of the report by default."""
     known = [str(value) for value in report.across[dim].values]
     if name is None:
         return known[0]
@@ -154,19 +155,17 @@ def _votes(report: Report, data: xr.DataArray) -> pd.DataFrame:
 
 
 def observed(report: Report) -> pd.DataFrame:
+    """Observed anomalies, ``Year`` and ``value`` in the unit shown; no row without observations."""
     found = report.observations or {"year": [], "anomaly": []}
-    return pd.DataFrame(
-        {"Year": found["year"], "value": np.asarray(found["anomaly"], dtype=float) * unit(report).factor}
-    )
+    value = np.asarray(found["anomaly"], dtype=float) * unit(report).factor
+    return pd.DataFrame({"Year": np.asarray(found["year"], dtype=float), "value": value})
 
 
-def limits(report: Report, *frames: Frames) -> tuple[float, float]:
-    """Lowest and highest value drawn, and a little more."""
-    drawn = [frame.lines["value"].to_numpy() for frame in frames]
-    drawn += [
-        f.bands.drop(columns=["experiment_id", "count", "Year"], errors="ignore").to_numpy().ravel() for f in frames
-    ]
-    drawn.append(np.array([0.0, *observed(report)["value"]]) if len(frames) > 1 else np.zeros(1))
-    low, high = np.nanmin(np.concatenate(drawn)), np.nanmax(np.concatenate(drawn))
+def limits(*drawn: Frames | pd.DataFrame) -> tuple[float, float]:
+    """Limits of an axis that holds zero and everything drawn, and a little more."""
+    tables = [table for one in drawn for table in ([one.bands, one.lines] if isinstance(one, Frames) else [one])]
+    values = [table.drop(columns=["Year", "count"], errors="ignore").select_dtypes(float) for table in tables]
+    flat = np.concatenate([np.zeros(1), *(value.to_numpy().ravel() for value in values)])
+    low, high = np.nanmin(flat), np.nanmax(flat)
     margin = 0.04 * (high - low) or 1.0
     return float(low - margin), float(high + margin)

@@ -98,3 +98,37 @@ def band(report: Report) -> str:
     """The outer quantiles in words, ``5-95 %``; empty where the study asks for fewer than two."""
     quantiles = sorted({float(q) for q in report.across["quantile"].values})
     return f"{100 * quantiles[0]:g}-{100 * quantiles[-1]:g} %" if len(quantiles) > 1 else ""
+
+
+class Words(NamedTuple):
+    """What a figure says around its data."""
+
+    report: Report
+    region: str
+    season: str
+    period: str
+    centre: str
+    assessed: bool
+
+    @property
+    def title(self) -> str:
+        """Variable, region and season."""
+        return title(self.report, self.region, self.season)
+
+    @property
+    def subtitle(self) -> str:
+        """What lines and shading are."""
+        who = "run" if self.report.study.votes == "all" else "model"
+        shaded = band(self.report)
+        return f"thick: {self.centre}" + (f", shaded: {shaded} of {who}s" if shaded else "") + f", thin: each {who}"
+
+    @property
+    def explained(self) -> str:
+        """What the bars are."""
+        makers = "demo models" if self.report.synthetic else "CMIP6 models"
+        return f"colour: {makers}" + ("; grey: assessed, AR6" if self.assessed else "")
+
+    @property
+    def axis(self) -> str:
+        """Quantity and unit."""
+        return f"Change from {self.report.across.attrs['base_period']} [{unit(self.report).name}]"

@@ -19,7 +19,7 @@ from spread.vocabulary import VARIABLES
         ("kelvin", "K", 280.0, 280.0),
         ("degC", "K", 20.0, 293.15),
         ("celsius", "K", -273.15, 0.0),
-        ("degrees_celsius", "K", 0.0, 273.15),
+        ("degree_Celsius", "K", 0.0, 273.15),
         ("degF", "K", 212.0, 373.15),
         ("kg m-2 s-1", "kg m-2 s-1", 3e-5, 3e-5),
         ("kg m^-2 s^-1", "kg m-2 s-1", 3e-5, 3e-5),
