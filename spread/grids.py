@@ -128,10 +128,15 @@ def make_grid(
         corners = None if lat_bounds is None or lon_bounds is None else _sound_corners(lat, lon, lat_bounds, lon_bounds)
         note = "cell corners inferred from centres" if corners is None else "cell corners from the dataset"
         lat_b, lon_b = corners or (infer_corners(lat, lon))
-        return Grid(lat, lon % 360.0, lat_b, lon_b, (note,))
+        return Grid(lat, _eastward(lon), lat_b, lon_b, (note,))
     lat_b, lat_note = _edges(lat, lat_bounds, "lat")
     lon_b, lon_note = _edges(lon, lon_bounds, "lon")
-    return Grid(lat, lon % 360.0, lat_b, lon_b, tuple(dict.fromkeys((lat_note, lon_note))))
+    return Grid(lat, _eastward(lon), lat_b, lon_b, tuple(dict.fromkeys((lat_note, lon_note))))
+
+
+def _eastward(lon: Floats) -> Floats:
+    turned = lon % 360.0
+    return np.where(turned == 360.0, 0.0, turned)  # a hair west of the meridian rounds up to 360
 
 
 def _edges(centres: Floats, bounds: ArrayLike | None, name: str) -> tuple[Floats, str]:

@@ -147,8 +147,10 @@ def _filled(target: str, storage: dict[str, Any], name: str, variable: xr.Variab
     array = zarr.open_array(
         target, path=name, mode="r", storage_options=storage or None, config={"read_missing_chunks": True}
     )
-    raw = xr.Variable(variable.dims, array[...], dict(array.attrs))
-    return xr.conventions.decode_cf_variable(name, raw, decode_times=False).load()
+    packing = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "scale_factor", "add_offset")}
+    raw = xr.Variable(variable.dims, array[...], packing)
+    values = xr.conventions.decode_cf_variable(name, raw, decode_times=False).values
+    return xr.Variable(variable.dims, values, variable.attrs, variable.encoding)
 
 
 def _local_path(url: str) -> str:

@@ -49,6 +49,9 @@ def region_weights(
     """
     made, breaches = [], []
     for region in regions:
+        if {region.surface, domain} == {"land", "ocean"}:
+            breaches.append(f"region {region.name!r} is {region.surface}, and the variable is defined on {domain} only")
+            continue
         weights = area * grid.share_in_box(region.lat, region.lon)
         for surface in {region.surface, domain} - {"all"}:
             if land is None:

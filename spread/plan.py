@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spread import conform, flow, reduce
+from spread import ensemble
+from spread.datasets import Progress, conformed_members, lazy_members, silent
 from spread.errors import Failure
 from spread.study import Study
 
@@ -85,7 +86,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def check(study: Study, progress: flow.Progress = flow.silent) -> Plan:
+def check(study: Study, progress: Progress = silent) -> Plan:
     """Plan a study: open and conform its datasets, and judge their coverage, without reading a chunk.
 
     Parameters
@@ -105,11 +106,12 @@ def check(study: Study, progress: flow.Progress = flow.silent) -> Plan:
     SpreadError
         If the study cannot be answered at all.
     """
-    _, conformed, failures = flow.conformed_members(study, progress)
+    _, conformed, failures = conformed_members(study, progress)
+    members, unreduced = lazy_members(conformed, study)
     records, stand_ins = [], []
-    for row, ds in conformed.items():
+    for row, lazy in members.items():
+        ds = conformed[row]
         field = ds[row.variable_id]
-        lazy = reduce.area_means(ds, conform.grid_of(ds), study.regions)
         itemsize = np.dtype(field.encoding.get("dtype", field.dtype)).itemsize
         chunk = int(np.prod([max(c) for c in field.chunks])) if field.chunks else field.size
         records.append(
@@ -127,7 +129,7 @@ def check(study: Study, progress: flow.Progress = flow.silent) -> Plan:
         )
         # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
         stand_ins.append(lazy.copy(data=np.ones(lazy.shape)))
-    _, _, change, incomparable = flow.compared(stand_ins, study)
+    _, _, change, incomparable = ensemble.compare(stand_ins, study)
     whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
     models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())
-    return Plan(study, tuple(records), tuple(failures + incomparable), models)
+    return Plan(study, tuple(records), tuple(failures + unreduced + incomparable), models)

@@ -141,9 +141,7 @@ def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[flo
     hint = ""
     if units == "K" and -100.0 < worst < 70.0 and len(months) > 6 and worst != 0.0:
         hint = "; the values look like degrees Celsius"
-    return (
-        f"{worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
-    )
+    return f"{worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
 
 
 def reduce_all[K](

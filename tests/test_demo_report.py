@@ -1,4 +1,4 @@
-"""The embedded default, end to end: every planted fault ends as it should, and the numbers are those it was fitted to."""
+"""The embedded default, end to end: planted faults end as they should, the numbers are those it was fitted to."""
 
 import json
 from pathlib import Path

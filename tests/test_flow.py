@@ -8,7 +8,7 @@ import zarr
 
 import spread
 from spread import flow
-from spread.errors import NotComparable, NotFound
+from spread.errors import NotComparable, NotConforming, NotFound
 from spread.study import Study
 
 PUBLISHED = {"ssp126": (1.96, 0.55), "ssp245": (2.90, 0.66), "ssp370": (3.92, 0.82), "ssp585": (4.73, 1.04)}
@@ -237,3 +237,25 @@ def test_a_missing_base_period_is_refused(small_archive):
 def test_an_unknown_model_is_refused_with_a_hint(small_archive):
     with pytest.raises(NotFound, match="did you mean 'MIROC6'"):
         flow.run(Study.make(catalog=str(small_archive), models=["MIROC-6"], experiments=["ssp585"]))
+
+
+def test_a_region_that_no_grid_can_show_is_refused_with_the_reason(small_archive):
+    box = {"name": "mid ocean", "lat": [-60, -59], "lon": [190, 191], "surface": "land"}
+    with pytest.raises(NotComparable, match="'mid ocean' holds no land cell"):
+        flow.run(Study.make(catalog=str(small_archive), experiments=["ssp585"], regions=[box]))
+
+
+def test_a_region_that_one_grid_cannot_show_stops_nobody_else(small_archive, monkeypatch):
+    from spread import datasets
+
+    area_means = datasets.reduce.area_means
+
+    def one_refuses(ds, grid, regions):
+        if ds.attrs["source_id"] == "MIROC6":
+            raise NotConforming("MIROC6", ["region 'x' holds no cell of this grid"])
+        return area_means(ds, grid, regions)
+
+    monkeypatch.setattr(datasets.reduce, "area_means", one_refuses)
+    report = flow.run(Study.make(catalog=str(small_archive), experiments=["ssp585"], models=["MIROC6", "CanESM5"]))
+    assert report.summary()[0]["models"] == 1
+    assert any("holds no cell" in f.reason for f in report.failures)

@@ -1,5 +1,7 @@
 """Areas add up to the sphere, boxes to the whole, and faulty bounds are mended."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,10 +32,8 @@ def test_areas_from_bounds_add_up_to_the_sphere(lat, lon, south_first, eastward)
 @settings(deadline=None, max_examples=40)
 @given(st.integers(2, 60), st.integers(3, 60), st.floats(-360, 360), st.booleans(), st.booleans(), st.booleans())
 def test_areas_from_centres_add_up_to_the_sphere(rows, columns, start, south_first, poles, wrapped):
-    if poles:
-        lat = np.linspace(-90.0, 90.0, rows + 1)
-    else:
-        lat = edges(np.linspace(-90.0, 90.0, rows + 1)).mean(1)
+    lat = np.linspace(-90.0, 90.0, rows + 1)
+    lat = lat if poles else edges(lat).mean(1)
     lon = start + 360.0 / columns * np.arange(columns)
     grid = make_grid(lat if south_first else lat[::-1], lon % 360.0 if wrapped else lon)
     np.testing.assert_allclose(total(grid), 1.0, rtol=1e-11)
@@ -43,9 +43,9 @@ def test_areas_from_centres_add_up_to_the_sphere(rows, columns, start, south_fir
 def test_a_gaussian_grid_covers_the_sphere(lat):
     grid = make_grid(lat, np.arange(64) * 5.625)
     np.testing.assert_allclose(total(grid), 1.0, rtol=1e-12)
-    # its areas come near the quadrature weights, whose sum is 2
+    # away from the poles its areas come near the quadrature weights, whose sum is 2
     weights = np.polynomial.legendre.leggauss(32)[1]
-    np.testing.assert_allclose(grid.area().sum(1) / SPHERE, weights / 2, rtol=0.02, atol=1e-5)
+    np.testing.assert_allclose((grid.area().sum(1) / SPHERE)[1:-1], weights[1:-1] / 2, rtol=2e-3)
 
 
 def test_one_cell_has_its_area_in_closed_form():
@@ -128,7 +128,7 @@ def test_boxes_that_tile_the_sphere_share_out_every_cell(lat, lon, parallels, me
     columns = sorted(meridians)
     shares = [
         grid.share_in_box((south, north), (west, east))
-        for south, north in zip(rows[:-1], rows[1:], strict=True)
+        for south, north in pairwise(rows)
         for west, east in zip(columns, [*columns[1:], columns[0]], strict=True)  # the last crosses the meridian 0
     ]
     for share in shares:

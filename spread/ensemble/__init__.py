@@ -1,6 +1,7 @@
 """The ensemble: members side by side, means over time, and the spread across models. Small arrays only."""
 
 from spread.ensemble.assessed import assessed_ranges
+from spread.ensemble.comparison import compare
 from spread.ensemble.members import RUN, assemble, join_historical, month_numbers
 from spread.ensemble.observations import observed
 from spread.ensemble.spread import (
@@ -21,6 +22,7 @@ __all__ = [
     "assemble",
     "assessed_ranges",
     "changes",
+    "compare",
     "incomplete_runs",
     "join_historical",
     "keep_complete_models",

@@ -1,0 +1,110 @@
+"""The conformed datasets of a study: chosen, opened and conformed, many at a time; those that fail become failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import xarray as xr
+
+from spread import catalog, conform, opening, reduce
+from spread.errors import Failure, NotComparable, NotConforming, SpreadError
+from spread.study import Study
+from spread.vocabulary import Row
+
+Progress = Callable[[str, int, int], None]
+
+OPENINGS = 16
+"""Stores opened at a time: waiting for a server, not for a core."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+def conformed_members(
+    study: Study, progress: Progress = silent
+) -> tuple[catalog.Selection, dict[Row, xr.Dataset], list[Failure]]:
+    """Choose, open and conform the datasets of a study; those that fail become failures.
+
+    Parameters
+    ----------
+    study, progress
+        As in :func:`run`.
+
+    Returns
+    -------
+    Selection, dict of Row to Dataset, list of Failure
+        What was chosen, the conformed datasets, and what was left out.
+    """
+    selection = catalog.select(catalog.read(study.catalog, study.storage_options), study)
+    with ThreadPoolExecutor(OPENINGS) as pool:
+        fields = pool.map(partial(_fixed, study), selection.supplementary.values())
+        fixed = dict(zip(selection.supplementary, fields, strict=True))
+        conformed: dict[Row, xr.Dataset] = {}
+        failures = list(selection.failures)
+        for done, (row, result) in enumerate(
+            zip(selection.rows, pool.map(partial(_conformed, study, fixed), selection.rows), strict=True), start=1
+        ):
+            if isinstance(result, Failure):
+                failures.append(result)
+            else:
+                conformed[row] = result
+            progress("opening", done, len(selection.rows))
+    if not conformed:
+        reasons = "; ".join(failure.sentence for failure in failures[:3])
+        raise NotComparable(f"study {study.name!r}: no dataset can be used: {reasons}")
+    return selection, conformed, failures
+
+
+def lazy_members(conformed: dict[Row, xr.Dataset], study: Study) -> tuple[dict[Row, xr.DataArray], list[Failure]]:
+    """Build the lazy area means of conformed datasets; a region that a grid cannot show makes a failure.
+
+    Parameters
+    ----------
+    conformed : dict of Row to Dataset
+        From :func:`conformed_members`.
+    study : Study
+        With the regions.
+
+    Returns
+    -------
+    dict of Row to DataArray, list of Failure
+        ``(time, region)``, lazy, and what was left out.
+
+    Raises
+    ------
+    NotComparable
+        If nothing is left.
+    """
+    members: dict[Row, xr.DataArray] = {}
+    failures = []
+    for row, ds in conformed.items():
+        try:
+            members[row] = reduce.area_means(ds, conform.grid_of(ds), study.regions)
+        except NotConforming as error:
+            failures.append(Failure(row.name, "reduce", "; ".join(error.breaches), facets=row.facets()))
+    if not members:
+        reasons = "; ".join(failure.sentence for failure in failures[:3])
+        raise NotComparable(f"study {study.name!r}: no dataset can be reduced: {reasons}")
+    return members, failures
+
+
+def _fixed(study: Study, row: Row) -> xr.DataArray | None:
+    try:
+        return opening.open_fixed(row, study.storage_options)
+    except SpreadError:
+        return None  # the flow has other sources of areas and land, and the report says which it took
+
+
+def _conformed(study: Study, fixed: dict[tuple[str, str, str], xr.DataArray | None], row: Row) -> xr.Dataset | Failure:
+    areacella, sftlf = (fixed.get((row.source_id, row.grid_label, name)) for name in catalog.SUPPLEMENTARY)
+    try:
+        return conform.conform(opening.open_row(row, study.storage_options), row, areacella, sftlf)
+    except NotConforming as error:
+        return Failure(row.name, "conform", "; ".join(error.breaches), facets=row.facets())
+    except SpreadError as error:
+        return Failure(
+            row.name, "opening", str(error).removeprefix(f"{row.name}: "), transient=True, facets=row.facets()
+        )
