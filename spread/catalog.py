@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -223,11 +223,12 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
         collection,
         variable_id=study.variable_id,
         table_id=study.table_id,
-        experiment_id=study.all_experiments,
     )
     if "dcpp_init_year" in found.columns:
         found = found[found["dcpp_init_year"].isna() | found["dcpp_init_year"].isin(["", "nan", "NaN"])]
-    _refuse_unknown(found, study)
+    experiments = [str(value) for value in found["experiment_id"].unique()]
+    found = found[found["experiment_id"].isin(study.all_experiments)]
+    _refuse_unknown(found, experiments, study)
     rows: list[Row] = []
     failures: list[Failure] = []
     available = sorted(found["source_id"].unique())
@@ -244,14 +245,14 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
     return Selection(tuple(rows), _supplementary(collection, rows), tuple(failures))
 
 
-def _refuse_unknown(found: pd.DataFrame, study: Study) -> None:
+def _refuse_unknown(found: pd.DataFrame, experiments: Sequence[str], study: Study) -> None:
+    models = [str(value) for value in found["source_id"].unique()]
     breaches = []
-    for key, facet, values in (
-        ("models", "source_id", study.models),
-        ("exclude_models", "source_id", study.exclude_models),
-        ("experiments", "experiment_id", study.all_experiments),
+    for key, known, values in (
+        ("models", models, study.models),
+        ("exclude_models", models, study.exclude_models),
+        ("experiments", experiments, study.all_experiments),
     ):
-        known = [str(value) for value in found[facet].unique()]
         for value in values:
             if value not in known:
                 breaches.append(
@@ -322,7 +323,7 @@ def _choose(source_id: str, rows: list[Row], study: Study) -> tuple[list[Row], l
     chosen: dict[tuple[str, str], Row] = {}
     complete = [m for m in members if all(m in labels for labels in usable.values() if labels)]
     for experiment, labels in usable.items():
-        if study.members == "first":
+        if study.members == "first" and labels:
             labels = (complete or labels)[:1]
         for member in labels:
             for name in (study.historical, experiment):

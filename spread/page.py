@@ -96,7 +96,7 @@ def render(report: Report, drawn: list[dict[str, str]], downloads: dict[str, str
         source=assessed.SOURCE if assessed.assessed_ranges(study) else "",
         observations=report.observations.get("name", ""),
         members=members,
-        incomplete=sum(row["state"] == "incomplete" for row in members),
+        incomplete=[f"{m['source_id']} {m['experiment']}" for m in members if m["state"] == "incomplete"],
         failures=report.failures,
         settings=settings(report),
         provenance=provenance(report),
@@ -324,8 +324,15 @@ def _incomplete(study: Study) -> str:
 def _box(region: Any) -> str:
     south, north, west, east = (*region.lat, *region.lon)
     everywhere = (south, north) == (-90, 90) and abs(east - west) == 360
-    box = "everywhere" if everywhere else f"{south:g} to {north:g} °N, {west:g} to {east:g} °E"
+    box = f"{_degrees(south, 'SN')} to {_degrees(north, 'SN')}"
+    if abs(east - west) != 360:
+        box += f", {_degrees(west, 'WE')} to {_degrees(east, 'WE')}"
+    box = "everywhere" if everywhere else box
     return box if region.surface == "all" else f"{box}, {region.surface} only"
+
+
+def _degrees(value: float, letters: str) -> str:
+    return f"{abs(value):g}°{letters[value > 0] if value else ''}"
 
 
 def provenance(report: Report) -> dict[str, str]:
@@ -345,7 +352,7 @@ def provenance(report: Report) -> dict[str, str]:
     libraries = ", ".join(f"{name} {version}" for name, version in found.get("libraries", {}).items())
     datasets = len(found.get("datasets", ()))
     facts = {
-        "Made": found.get("created", ""),
+        "Made": found.get("created", "")[:16].replace("T", " ") + " UTC" if found.get("created") else "",
         "spread": found.get("spread", ""),
         "Python": found.get("python", ""),
         "Libraries": libraries,

@@ -214,15 +214,19 @@ def incomplete_runs(change: xr.Dataset, base_period: Years, variable_id: str) ->
     for index in np.argwhere(change["present"].values & ~whole.values):
         run = change.isel(dict(zip(RUN, map(int, index), strict=True)))
         reasons = []
-        years = [(f"base period {period_name(base_period)}", run["base_years"], int(run["base_years_expected"]))]
+        years = [(f"base period {period_name(base_period)}", run["base_years"], run["base_years_expected"])]
         years += [
-            (str(p), run["years"].sel(period=p), int(run["years_expected"].sel(period=p))) for p in run["period"].values
+            (str(p), run["years"].sel(period=p), run["years_expected"].sel(period=p)) for p in run["period"].values
         ]
         for period, counted, expected in years:
-            fewest = counted.isel(counted.argmin(places))
-            if fewest < expected:
-                where = "" if (counted == fewest).all() else f" ({fewest['season'].item()}, {fewest['region'].item()})"
-                reasons.append(f"{period} has {int(fewest)} of {expected} years{where}")
+            lacking = (expected - counted).transpose(*places)
+            worst = lacking.isel(lacking.argmax(places))
+            if worst > 0:
+                at = {place: worst[place].item() for place in places}
+                where = "" if (counted == counted.sel(at)).all() else f" ({at['season']}, {at['region']})"
+                reasons.append(
+                    f"{period} has {int(counted.sel(at))} of {int(expected.sel(season=at['season']))} years{where}"
+                )
         ids = [str(run[name].values) for name in RUN]
         name = ".".join([*ids, variable_id])
         if "has_historical" in run.coords and not bool(run["has_historical"]):

@@ -106,7 +106,8 @@ def period_means(yearly: xr.Dataset, periods: Sequence[tuple[int, int]]) -> xr.D
     -------
     xarray.Dataset
         The variable on ``source_id, experiment_id, member_id, period, season, region``; ``years`` (how many complete
-        years it has) and ``years_expected``.
+        years it has) and ``years_expected`` (without the first winter of all: runs begin in January, so that no run can
+        have its December).
     """
     variable_id = yearly.attrs["variable_id"]
     made, counts = [], []
@@ -119,6 +120,7 @@ def period_means(yearly: xr.Dataset, periods: Sequence[tuple[int, int]]) -> xr.D
         with np.errstate(invalid="ignore", divide="ignore"):
             made.append(np.where(total > 0, sums.sum(axis=4) / total, np.nan))
         counts.append(there.sum(axis=4))
+    seasons = [str(season) for season in yearly["season"].values]
     names = [period_name(period) for period in periods]
     dims = (*RUN, "period", "season", "region")
     coords = {name: yearly.coords[name] for name in yearly.coords if "year" not in yearly.coords[name].dims}
@@ -126,11 +128,17 @@ def period_means(yearly: xr.Dataset, periods: Sequence[tuple[int, int]]) -> xr.D
         {
             variable_id: (dims, np.stack(made, axis=3), yearly[variable_id].attrs),
             "years": (dims, np.stack(counts, axis=3), {"long_name": "complete years"}),
-            "years_expected": ("period", [last - first + 1 for first, last in periods]),
+            "years_expected": (("period", "season"), [[_expected(yearly, p, s) for s in seasons] for p in periods]),
         },
         coords=coords | {"period": names},
         attrs=yearly.attrs,
     )
+
+
+def _expected(yearly: xr.Dataset, period: tuple[int, int], season: str) -> int:
+    first, last = period
+    void = season == "DJF" and first <= int(yearly["year"][0]) <= last
+    return last - first + 1 - void
 
 
 def period_name(period: tuple[int, int]) -> str:

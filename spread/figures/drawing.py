@@ -197,9 +197,9 @@ def _bar_overlay(report: Report, ends: Frames, backend: Backend) -> hv.Overlay:
         scenario=list(map(label, experiments)),
         paint=[colour(report, e) for e in experiments],
         x=np.arange(len(experiments), dtype=float),
-        count=ends.bands["count"].map(lambda count: voters(report, count)),
+        says=[f"{ends.centre} of {voters(report, count)}" for count in ends.bands["count"]],
     )
-    assessed = bands[bands["assessed_best"].notna()].assign(paint=ASSESSED_COLOUR, count="assessed by AR6")
+    assessed = bands[bands["assessed_best"].notna()].assign(paint=ASSESSED_COLOUR, says="assessed by AR6")
     assessed = assessed.assign(
         **{n: assessed[f"assessed_{o}"] for n, o in (("low", "low"), ("high", "high"), ("centre", "best"))}
     )
@@ -210,14 +210,14 @@ def _bar_overlay(report: Report, ends: Frames, backend: Backend) -> hv.Overlay:
             assessed.assign(left=assessed["x"] + 0.14, right=assessed["x"] + 0.36),
         ]
     )
-    says = ["scenario", "paint", "count"]
+    says = ["scenario", "paint", "says"]
     box = hv.Rectangles(both.dropna(subset="low"), ["left", "low", "right", "high"], [*says, "centre"])
     tick = hv.Segments(both.dropna(subset="centre"), ["left", "centre", "right", "centre"], says)
     point = hv.Points(_dots(report, ends, dot), ["x", "value"], ["model", "scenario", "paint"])
     width, paint = "line_width" if backend == "bokeh" else "linewidth", hv.dim("paint")
     on_box, on_point = {}, {"s": 9, "edgecolors": "white"}
     if backend == "bokeh":
-        rows = [("", "@scenario, @count"), _shown(report, "@centre"), ("range", "@low{0.00} to @high{0.00}")]
+        rows = [("", "@scenario, @says"), _shown(report, "@centre"), ("bar", "@low{0.00} to @high{0.00}")]
         on_box = {"tools": ["hover"], "hover_tooltips": rows}
         rows = [("model", "@model"), ("scenario", "@scenario"), _shown(report, "@value")]
         on_point = {"size": 6, "line_color": "white", "tools": ["hover"], "hover_tooltips": rows}

@@ -93,12 +93,15 @@ def _write_interactive(report: Report, region: str, season: str, title: str, pat
     """Write a page; BokehJS lies beside it, once for all of them."""
     import bokeh
     from bokeh.embed import components
+    from bokeh.models import Plot
     from bokeh.resources import Resources
 
     library = path.parent / f"bokeh-{bokeh.__version__}.min.js"
     if not library.exists():
         library.write_text("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw), encoding="utf-8")
     model: Any = holoviews().render(plume(report, region, season), backend="bokeh")
+    for figure in model.select({"type": Plot}):
+        figure.sizing_mode = None  # frames have sizes, figures take what they need: else bokeh warns of it on stderr
     script, div = components(model)
     page = _PAGE.format(title=escape(title), library=library.name, div=div, script=script)
     path.write_text(page, encoding="utf-8")

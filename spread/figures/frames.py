@@ -15,6 +15,8 @@ from spread.figures.words import unit
 from spread.report import Report
 from spread.vocabulary import HISTORICAL
 
+_STATISTICS = ["low", "centre", "high"]
+
 
 class Frames(NamedTuple):
     """What a figure draws: statistics and single models, each value already in the unit shown."""
@@ -38,7 +40,9 @@ def plume_frames(report: Report, region: str | None = None, season: str | None =
     -------
     Frames
         ``bands`` with ``experiment_id, Year, low, centre, high, count``; ``lines`` with ``experiment_id, model, Year,
-        value``. A scenario starts at the last historical year, where both have the same value.
+        value``. A scenario starts at the last historical year, where both have the same value. Statistics are NaN in
+        years for which fewer than half of those who vote have a number, and such years at the end are left out unless
+        a period asks for them: where a few models run on to 2300, their median would leap.
 
     Raises
     ------
@@ -57,8 +61,10 @@ def plume_frames(report: Report, region: str | None = None, season: str | None =
     factor = unit(report).factor
     bands = pd.concat([_band(p, "year", factor).assign(experiment_id=e) for e, _, p in parts], ignore_index=True)
     lines = pd.concat([_votes(report, a * factor).assign(experiment_id=e) for e, a, _ in parts], ignore_index=True)
-    names = {"year": "Year"}
-    return Frames(bands.rename(columns=names), lines.rename(columns=names), _centre(plume))
+    bands.loc[bands["count"] < 0.5 * bands.groupby("experiment_id")["count"].transform("max"), _STATISTICS] = np.nan
+    last = np.nanmax([bands.loc[bands["centre"].notna(), "year"].max(), *(last for _, last in report.study.periods)])
+    bands, lines = (t[t["year"] <= last].rename(columns={"year": "Year"}) for t in (bands, lines))
+    return Frames(bands.reset_index(drop=True), lines.reset_index(drop=True), _centre(plume))
 
 
 def bar_frames(
