@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,10 +66,11 @@ def plume(
     if backend == "bokeh":
         left = left.opts(frame_width=620, legend_position="bottom", legend_cols=3, **_on_screen(words, "plume"))
         return hv.Layout([left, right.opts(frame_width=_width(ends), **_on_screen(words, "bars"))]).cols(2)
+    size = printing.paper(words, frames)
     left = left.opts(backend=backend, show_legend=False, hooks=[printing.plume(words, frames)])
-    right = right.opts(backend=backend, show_legend=False, hooks=[printing.bars(words, beside=True)])
+    right = right.opts(backend=backend, show_legend=False, hooks=[printing.bars(words, size, beside=True)])
     layout = hv.Layout([left, right]).cols(2)
-    return layout.opts(backend=backend, fig_inches=printing.INCHES, sublabel_format="")
+    return layout.opts(backend=backend, fig_inches=(size.width, size.height), sublabel_format="")
 
 
 def bars(
@@ -100,8 +102,9 @@ def bars(
     overlay = _bar_overlay(report, ends, backend).opts(backend=backend, ylim=limits(ends))
     if backend == "bokeh":
         return overlay.opts(frame_width=max(520, _width(ends)), **_on_screen(words, "alone"))
-    hooks = [printing.bars(words, beside=False)]
-    return overlay.opts(backend=backend, show_legend=False, fig_inches=printing.INCHES_ALONE, hooks=hooks)
+    size = printing.paper(words)
+    hooks = [printing.bars(words, size, beside=False)]
+    return overlay.opts(backend=backend, show_legend=False, fig_inches=(size.width, size.height), hooks=hooks)
 
 
 def holoviews() -> Any:
@@ -229,8 +232,9 @@ def _bar_overlay(report: Report, ends: Frames, backend: Backend) -> hv.Overlay:
     ]
     turned = len(bands) > 4 or bands["scenario"].str.len().max() > 10
     ticks = list(zip(bands["x"], bands["scenario"], strict=True))
+    middle, half = (len(bands) - 1) / 2, max(len(bands), 3) / 2 + 0.1
     return hv.Overlay(parts).opts(
-        backend=backend, xticks=ticks, xlabel="", xlim=(-0.6, len(bands) - 0.4), xrotation=25 if turned else 0
+        backend=backend, xticks=ticks, xlabel="", xlim=(middle - half, middle + half), xrotation=25 if turned else 0
     )
 
 
@@ -266,7 +270,8 @@ def _on_screen(words: Words, part: str) -> dict[str, Any]:
         if words.report.synthetic:
             text = SYNTHETIC.split(" - ")[0] if part == "bars" else SYNTHETIC
             lines.insert(0, Title(text=text, text_color=WARNING_COLOUR, text_font_size="13px"))
-        for line in (*lines, Title(text=first, text_font_size="15px")):
+        headline = "\n".join(textwrap.wrap(first, 34 if part == "bars" else 74))
+        for line in (*lines, Title(text=headline, text_font_size="15px")):
             figure.add_layout(line, "above")
 
     hooks: list[Callable[[Any, Any], None]] = [finish]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spread.figures.frames import Frames
 from spread.figures.words import SYNTHETIC, WARNING_COLOUR, Words, colour, label, voters
@@ -16,49 +16,87 @@ if TYPE_CHECKING:
 
 Finish = Callable[[Any, Any], None]
 
-INCHES, INCHES_ALONE = (9.6, 5.2), (6.4, 5.2)
-
 _GREY = "#444444"
+_ROW, _TITLE_ROW = 0.22, 0.25  # heights of a line of text [inch]
+_COLUMNS = 4
+
+
+class Paper(NamedTuple):
+    """How large a printed figure is, and where its axes stand: all in inches, so that text never meets text."""
+
+    width: float
+    height: float
+    bottom: float
+    axes: float = 3.0
+
+    def box(self, left: float, right: float) -> tuple[float, float, float, float]:
+        """Place axes between two edges, as Matplotlib wants it."""
+        return left / self.width, self.bottom / self.height, (right - left) / self.width, self.axes / self.height
+
+
+def paper(words: Words, frames: Frames | None = None) -> Paper:
+    """Measure a printed figure.
+
+    Parameters
+    ----------
+    words : Words
+        What it says.
+    frames : Frames, optional
+        What its plume draws; without it the bars stand alone and need no legend.
+
+    Returns
+    -------
+    Paper
+        Higher for a long title and for many scenarios.
+    """
+    width = 6.4 if frames is None else 9.6
+    rows = 0 if frames is None else math.ceil(len(_legend(words.report, frames)[1]) / _COLUMNS)
+    bottom = 0.9 + _ROW * max(rows, 2 if frames is not None else 0)
+    top = 0.68 + _TITLE_ROW * (len(_wrapped(words.title, width)) + words.report.synthetic)
+    return Paper(width, bottom + Paper._field_defaults["axes"] + top, bottom)
 
 
 def plume(words: Words, frames: Frames) -> Finish:
     """Finish the left half of a printed figure, and what belongs to both: the title and the legend below."""
+    size = paper(words, frames)
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        _calm(axes, (0.07, 0.235, 0.545, 0.575), words.axis)
+        _calm(axes, size.box(0.7, 5.95), words.axis)
         axes.set_title(words.subtitle, loc="left", fontsize=8.5, color=_GREY)
-        _headline(axes.figure, words.title, words.report.synthetic)
+        _headline(axes.figure, words, size)
         handles, names = _legend(words.report, frames)
+        columns = min(_COLUMNS, math.ceil(len(names) / 2))
         axes.figure.legend(
-            handles, names, loc="lower left", bbox_to_anchor=(0.055, 0.0), ncols=min(4, math.ceil(len(names) / 2)),
-            fontsize=8.5, frameon=False,
-        )  # fmt: skip
+            handles, names, loc="lower left", bbox_to_anchor=(0.055, 0.0), ncols=columns, fontsize=8.5, frameon=False
+        )
 
     return finish
 
 
-def bars(words: Words, beside: bool) -> Finish:
+def bars(words: Words, size: Paper, beside: bool) -> Finish:
     """Finish the bars of a printed figure, beside a plume or alone."""
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        box = (0.665, 0.235, 0.325, 0.575) if beside else (0.12, 0.15, 0.86, 0.64)
-        _calm(axes, box, "" if beside else words.axis)
+        _calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
         axes.set_title(f"{words.period}\n{words.explained}", loc="left", fontsize=8.5, color=_GREY)
         if not beside:
-            _headline(axes.figure, words.title, words.report.synthetic)
+            _headline(axes.figure, words, size)
 
     return finish
 
 
-def _headline(figure: Figure, title: str, synthetic: bool) -> None:
-    lines = textwrap.wrap(title, round(figure.get_figwidth() * 8.8))
-    figure.text(0.015, 0.975, "\n".join(lines), fontsize=12, fontweight="bold", va="top")
-    if synthetic:
-        figure.text(
-            0.985, 0.015, SYNTHETIC, fontsize=10, fontweight="bold", color=WARNING_COLOUR, ha="right", va="bottom"
-        )
+def _wrapped(title: str, width: float) -> list[str]:
+    return textwrap.wrap(title, round(width * 8.8))
+
+
+def _headline(figure: Figure, words: Words, size: Paper) -> None:
+    lines = _wrapped(words.title, size.width)
+    figure.text(0.015, 1 - 0.12 / size.height, "\n".join(lines), fontsize=12, fontweight="bold", va="top")
+    if words.report.synthetic:
+        at = 1 - (0.16 + _TITLE_ROW * len(lines)) / size.height
+        figure.text(0.015, at, SYNTHETIC, fontsize=10, fontweight="bold", color=WARNING_COLOUR, va="top")
 
 
 def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
