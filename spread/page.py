@@ -15,7 +15,7 @@ import numpy as np
 from spread import figures
 from spread.ensemble import assessed, period_name
 from spread.report import Report
-from spread.study import Study
+from spread.study import Region, Study
 from spread.vocabulary import VARIABLES
 
 DOWNLOADS = {
@@ -321,8 +321,8 @@ def _incomplete(study: Study) -> str:
     return f"A run counts if it has at least {share} of the years of a period and of the base period; it is marked."
 
 
-def _box(region: Any) -> str:
-    south, north, west, east = (*region.lat, *region.lon)
+def _box(region: Region) -> str:
+    (south, north), (west, east) = region.lat, region.lon
     everywhere = (south, north) == (-90, 90) and abs(east - west) == 360
     box = f"{_degrees(south, 'SN')} to {_degrees(north, 'SN')}"
     if abs(east - west) != 360:

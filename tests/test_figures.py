@@ -129,6 +129,17 @@ def test_each_model_is_named_on_hover(small):
     assert named == set("ABCDE")
 
 
+def test_each_scenario_is_in_the_legend_with_its_lines_however_many_there_are():
+    import holoviews as hv
+    from bokeh.models import Legend
+
+    many = ["ssp119", "ssp126", "ssp245", "ssp370", "ssp434", "ssp460", "ssp534-over", "ssp585"]
+    layout = hv.render(figures.plume(make(experiments=many)), backend="bokeh")
+    items = layout.select_one({"type": Legend}).items
+    assert [i.label.value for i in items] == [f"{figures.label(e)} (5 models)" for e in ("historical", *many)]
+    assert all([r.glyph.__class__.__name__ for r in i.renderers] == ["Patch", "Line", "Line"] for i in items)
+
+
 def test_thin_lines_are_the_runs_of_the_report(small):
     lines = figures.plume_frames(small).lines
     run = lines[(lines["model"] == "C") & (lines["experiment_id"] == "ssp585")].set_index("Year")["value"]
@@ -284,6 +295,7 @@ def test_nothing_printed_is_cut_or_covers_something(name):
     _, figure = printed(figures.plume(report, backend="matplotlib"))
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
+    assert tuple(figure.get_size_inches()) > (9.5, 5.0)
     level = [*figure.texts, *figure.legends, *(axes.xaxis.label for axes in figure.axes)]
     level += [axes._left_title for axes in figure.axes] + [axes.yaxis.label for axes in figure.axes]
     level = [artist.get_window_extent(renderer) for artist in level]

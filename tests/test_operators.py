@@ -95,11 +95,11 @@ def test_results_do_not_depend_on_how_many_steps_come_at_once(seed, holes, land,
 
 
 @settings(deadline=None, max_examples=30)
-@given(seeds, st.sampled_from([0.0, 0.1]))
+@given(seeds, st.sampled_from([0, 1, 2, 30]))
 def test_a_row_does_not_depend_on_the_other_rows(seed, holes):
     rng = np.random.default_rng(seed)
     field = rng.normal(280.0, 20.0, (4, 11, 17))
-    field[rng.random(field.shape) < holes] = np.nan
+    field[:, rng.integers(11, size=holes), rng.integers(17, size=holes)] = np.nan
     weights = rng.random((5, 11, 17)) * (rng.random((5, 11, 17)) < 0.7)
     together = apply_weights(field, weights)
     for k in range(5):

@@ -13,6 +13,7 @@ from synthetic import areas, field, nothing_computes, published, regular, row
 
 from spread.conform import conform, grid_of
 from spread.errors import Failure, NotConforming
+from spread.opening import open_row
 from spread.reduce import area_means, compute_or_fail, reduce_all
 from spread.study import REGIONS, Region
 
@@ -182,6 +183,36 @@ def test_implausible_values_are_refused_with_their_months(value, months, said):
 def test_celsius_under_the_name_of_kelvin_is_told():
     with pytest.raises(NotConforming, match="look like degrees Celsius"):
         means(conform(published(field(24, 6, 8) - 273.15), row())).compute()
+
+
+def rain(values, chunks=(5, 6, 8)) -> xr.DataArray:
+    ds = published(values.astype(np.float32), variable_id="pr", units="kg m-2 s-1", chunks=chunks)
+    return means(conform(ds, row(variable_id="pr")), [REGIONS["arctic"]])
+
+
+def test_a_globe_that_no_factor_could_explain_is_refused_whatever_the_region():
+    # every value is plausible for some place, the mean of all is not
+    values = np.full((24, 6, 8), 3e-5)
+    values[20:] = 3e-8
+    with pytest.raises(NotConforming, match=r"mean over the globe: 3e-08 .* 2001-09..2001-12; .* 1000 times too small"):
+        rain(values).compute()
+    assert np.isfinite(rain(np.full((24, 6, 8), 3e-5)).compute()).all()
+
+
+def test_a_land_variable_has_no_globe_to_judge():
+    values = land_values(24)
+    assert np.isfinite(means(land_dataset(values)).compute()).all()
+
+
+def test_a_missing_chunk_is_named_in_the_failure(tmp_path):
+    path = tmp_path / "store.zarr"
+    published().to_zarr(path, zarr_format=2, mode="w")
+    (path / "tas" / "1.0.0").unlink()
+    opened = row(zstore=str(path))
+    failure = compute_or_fail(means(conform(open_row(opened), opened)))
+    assert isinstance(failure, Failure)
+    assert failure.reason == f"store {path} cannot be read: chunk 1.0.0 is not in the store"
+    assert not failure.transient
 
 
 def test_a_region_without_a_cell_is_refused_at_once():

@@ -69,7 +69,9 @@ def _rename_horizontal(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, di
 def _order(ds: xr.Dataset, variable_id: str) -> xr.Dataset:
     if ds["lat"].ndim == 2:
         y, x = ds["lat"].dims
-        ds = ds.rename({d: n for d, n in ((y, "y"), (x, "x")) if d != n and d in ds.dims})
+        named = {d: n for d, n in ((y, "y"), (x, "x")) if d != n and d in ds.dims}
+        ds = ds.rename_dims({d: n for d, n in named.items() if d in ("lat", "lon")})  # not the coordinates of that name
+        ds = ds.rename({d: n for d, n in named.items() if d not in ("lat", "lon")})
         horizontal = ("y", "x")
     else:
         for name in ("lat", "lon"):

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 Backend = Literal["bokeh", "matplotlib"]
 
+# a click on a scenario takes its lines and its band away; above the limit HoloViews would drop some of them
+_LEGEND: dict[str, Any] = {
+    "legend_position": "bottom", "legend_cols": 3, "legend_opts": {"click_policy": "hide"}, "legend_limit": 1000,
+}  # fmt: skip
+
 
 def plume(
     report: Report,
@@ -64,7 +69,7 @@ def plume(
     left = _plume_overlay(report, frames, backend).opts(backend=backend, ylim=ylim)
     right = _bar_overlay(report, ends, backend).opts(backend=backend, ylim=ylim)
     if backend == "bokeh":
-        left = left.opts(frame_width=620, legend_position="bottom", legend_cols=3, **_on_screen(words, "plume"))
+        left = left.opts(frame_width=620, **_LEGEND, **_on_screen(words, "plume"))
         return hv.Layout([left, right.opts(frame_width=_width(ends), **_on_screen(words, "bars"))]).cols(2)
     size = printing.paper(words, frames)
     left = left.opts(backend=backend, show_legend=False, hooks=[printing.plume(words, frames)])
@@ -117,8 +122,14 @@ def holoviews() -> Any:
 
 
 def _words(report: Report, region: str | None, season: str | None, period: str | None, ends: Frames) -> Words:
-    where = [one_of(report, dim, name) for dim, name in (("region", region), ("season", season), ("period", period))]
-    return Words(report, *where, ends.centre, bool(ends.bands["assessed_best"].notna().any()))
+    return Words(
+        report,
+        one_of(report, "region", region),
+        one_of(report, "season", season),
+        one_of(report, "period", period),
+        ends.centre,
+        bool(ends.bands["assessed_best"].notna().any()),
+    )
 
 
 def _line(backend: Backend, width: float, paint: str) -> dict[str, Any]:
@@ -256,7 +267,7 @@ def _width(ends: Frames) -> int:
 
 def _on_screen(words: Words, part: str) -> dict[str, Any]:
     """Options of a bokeh overlay: titles above, a calm grid, the unit on the axis."""
-    from bokeh.models import Title
+    from bokeh.models.annotations import Title
 
     first, second = {
         "plume": (words.title, words.subtitle),

@@ -27,7 +27,7 @@ class Paper(NamedTuple):
     width: float
     height: float
     bottom: float
-    axes: float = 3.0
+    axes: float = 3.2
 
     def box(self, left: float, right: float) -> tuple[float, float, float, float]:
         """Place axes between two edges, as Matplotlib wants it."""
@@ -51,7 +51,7 @@ def paper(words: Words, frames: Frames | None = None) -> Paper:
     """
     width = 6.4 if frames is None else 9.6
     rows = 0 if frames is None else math.ceil(len(_legend(words.report, frames)[1]) / _COLUMNS)
-    bottom = 0.9 + _ROW * max(rows, 2 if frames is not None else 0)
+    bottom = 0.7 + _ROW * max(rows, 2 if frames is not None else 0)
     top = 0.68 + _TITLE_ROW * (len(_wrapped(words.title, width)) + words.report.synthetic)
     return Paper(width, bottom + Paper._field_defaults["axes"] + top, bottom)
 
@@ -62,6 +62,7 @@ def plume(words: Words, frames: Frames) -> Finish:
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
+        _keep(axes.figure, size)
         _calm(axes, size.box(0.7, 5.95), words.axis)
         axes.set_title(words.subtitle, loc="left", fontsize=8.5, color=_GREY)
         _headline(axes.figure, words, size)
@@ -82,9 +83,25 @@ def bars(words: Words, size: Paper, beside: bool) -> Finish:
         _calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
         axes.set_title(f"{words.period}\n{words.explained}", loc="left", fontsize=8.5, color=_GREY)
         if not beside:
+            _keep(axes.figure, size)
             _headline(axes.figure, words, size)
 
     return finish
+
+
+def _keep(figure: Figure, size: Paper) -> None:
+    """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks."""
+    from matplotlib.layout_engine import LayoutEngine
+
+    class Kept(LayoutEngine):
+        _adjust_compatible = _colorbar_gridspec = True
+
+        def execute(self, fig: Figure) -> None:
+            if tuple(fig.get_size_inches()) != size[:2]:
+                fig.set_size_inches(*size[:2])
+
+    figure.set_size_inches(*size[:2])
+    figure.set_layout_engine(Kept())
 
 
 def _wrapped(title: str, width: float) -> list[str]:

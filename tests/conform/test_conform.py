@@ -119,18 +119,19 @@ def test_gaps_are_listed_and_late_starts_are_not_gaps():
     assert conform(ds, row()).attrs["missing_periods"] == ["2000-11..2000-12", "2001-09", "2001-11..2001-12"]
 
 
-def test_a_rotated_grid_conforms():
+@pytest.mark.parametrize("dims", [("j", "i"), ("y", "x"), ("lat", "lon"), ("rlat", "rlon")])
+def test_a_rotated_grid_conforms(dims):
     ds = published()
     lat, lon = np.meshgrid(ds["lat"].values, ds["lon"].values, indexing="ij")
     lat_b, lon_b = np.meshgrid(np.linspace(-90, 90, 7), np.linspace(0, 360, 9), indexing="ij")
     around = [(slice(None, -1), slice(None, -1)), (slice(None, -1), slice(1, None)),
               (slice(1, None), slice(1, None)), (slice(1, None), slice(None, -1))]  # fmt: skip
-    ds = ds.drop_vars(["lat", "lon", "lat_bnds", "lon_bnds"]).rename(lat="j", lon="i")
+    ds = ds.drop_vars(["lat", "lon", "lat_bnds", "lon_bnds"]).rename(lat=dims[0], lon=dims[1])
     ds = ds.assign_coords(
-        latitude=(("j", "i"), lat, {"standard_name": "latitude", "units": "degrees_north"}),
-        longitude=(("j", "i"), lon, {"standard_name": "longitude", "units": "degrees_east"}),
-        vertices_latitude=(("j", "i", "vertices"), np.stack([lat_b[a] for a in around], -1)),
-        vertices_longitude=(("j", "i", "vertices"), np.stack([lon_b[a] for a in around], -1)),
+        latitude=(dims, lat, {"standard_name": "latitude", "units": "degrees_north"}),
+        longitude=(dims, lon, {"standard_name": "longitude", "units": "degrees_east"}),
+        vertices_latitude=((*dims, "vertices"), np.stack([lat_b[a] for a in around], -1)),
+        vertices_longitude=((*dims, "vertices"), np.stack([lon_b[a] for a in around], -1)),
     )
     result = conform(ds, row())
     assert result["tas"].dims == ("time", "y", "x")

@@ -262,3 +262,14 @@ def test_the_first_winter_of_an_archive_does_not_void_its_base_period():
     # the historical runs of CMIP6 begin in January, so that the first winter always lacks its December
     found = model_spread(assemble(runs("A", 280, 283)), period=PERIOD, base=BASE, seasons=("annual", "DJF"))
     np.testing.assert_allclose(found["mean"].values.ravel(), [3.0, 3.0])
+
+
+@pytest.mark.xfail(reason="the first winter is void by the first year of all runs, not by that of each run")
+def test_the_change_of_a_run_does_not_depend_on_the_other_runs():
+    alone = runs("A", 280, 283)
+    early = member("B", "historical", start=(1980, 1), values=np.full(252, 280.0))
+    changed = [
+        changes(yearly_of(members, ("annual", "DJF")), [PERIOD], BASE)["change"].sel(source_id="A")
+        for members in (alone, [*alone, early])
+    ]
+    np.testing.assert_array_equal(*changed)
