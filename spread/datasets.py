@@ -105,6 +105,6 @@ def _conformed(study: Study, fixed: dict[tuple[str, str, str], xr.DataArray | No
     except NotConforming as error:
         return Failure(row.name, "conform", "; ".join(error.breaches), facets=row.facets())
     except SpreadError as error:
-        return Failure(
-            row.name, "opening", str(error).removeprefix(f"{row.name}: "), transient=True, facets=row.facets()
-        )
+        reason = str(error).removeprefix(f"{row.name}: ")
+        transient = error.__cause__ is not None and opening.is_transient(error.__cause__)
+        return Failure(row.name, "opening", reason, unreadable=True, transient=transient, facets=row.facets())

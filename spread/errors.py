@@ -62,8 +62,10 @@ class Failure:
         The stage that refused it: catalog, opening, conform, reduce or ensemble.
     reason : str
         Why, for the reader of the report; does not repeat the dataset's name.
+    unreadable : bool
+        True where the store could not be read, False where it could and its data are at fault.
     transient : bool
-        True where trying again may help (transport), False where the data themselves are at fault.
+        True where the transport failed and trying again may help.
     facets : dict
         CMIP6 facets of the dataset, with ``version`` and ``zstore`` where known.
     """
@@ -71,6 +73,7 @@ class Failure:
     dataset: str
     stage: str
     reason: str
+    unreadable: bool = False
     transient: bool = False
     facets: dict[str, str] = field(default_factory=dict)
 

@@ -10,8 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spread import figures
 from spread.ensemble import assessed, period_name
 from spread.report import Report
@@ -365,4 +363,4 @@ def provenance(report: Report) -> dict[str, str]:
 
 def _models(report: Report) -> int:
     others = [dim for dim in report.change["change"].dims if dim != "source_id"]
-    return int(np.isfinite(report.change["change"]).any(others).sum())
+    return int(report.change["change"].notnull().any(others).sum())

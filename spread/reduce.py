@@ -25,7 +25,7 @@ from spread.vocabulary import FACETS, VARIABLES
 KERNEL_VERSION = "1"
 """Changes when a reduction gives other numbers."""
 
-_COMPLETE = 1.0 - 1e-6  # share of a region's weight that must be finite
+_COMPLETE = 1.0 - 1e-10  # share of the weight that must be finite: less than any one cell may be missing
 
 _WHOLE = Region(name="whole domain")
 
@@ -215,5 +215,5 @@ def compute_or_fail(lazy: xr.DataArray, attempts: int = 3) -> xr.DataArray | Fai
             transient = isinstance(error, OSError | TimeoutError) and not isinstance(error, FileNotFoundError)
             if not transient or attempt == attempts:
                 reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
-                return Failure(name, "reduce", reason, transient=transient, facets=facets)
+                return Failure(name, "reduce", reason, unreadable=True, transient=transient, facets=facets)
     raise AssertionError("unreachable")

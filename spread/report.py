@@ -199,7 +199,7 @@ class Report:
             lines += [f"  - {failure.sentence}" for failure in self.failures]
         return "\n".join(lines)
 
-    def save(self, folder: str | Path, extras: Callable[[Path], None] | None = None) -> Path:
+    def save(self, folder: str | Path, extras: Callable[[Path], object] | None = None) -> Path:
         """Write the report into a folder, whole or not at all.
 
         Parameters

@@ -20,6 +20,7 @@ RUN = ("source_id", "experiment_id", "member_id")
 """The dimensions that name a run."""
 
 _RUN_FACTS = ("calendar", "version", "zstore", "area_source", "land_source", "grid_label", "institution_id")
+_OF_THE_PAST = ("calendar", "present", "first_month")
 ABSENT = ""  # of facts about runs that do not exist
 
 
@@ -43,37 +44,30 @@ def assemble(members: Iterable[xr.DataArray], experiments: Sequence[str] | None 
     xarray.Dataset
         The variable on ``source_id, experiment_id, member_id, time, region`` (NaN where a run has nothing), lazy where
         a member is; ``time`` is the first day of each month, without gaps. Coordinates on the run dimensions:
-        ``present``, ``calendar``, ``version``, ``zstore``, ``fixes``, ``missing_periods`` and where areas come from.
+        ``present``, ``first_month`` (a month number), ``calendar``, ``version``, ``zstore``, ``fixes``,
+        ``missing_periods`` and where areas come from.
 
     Raises
     ------
     NotComparable
-        If there is no member, or members differ in variable, unit, frequency or regions.
+        If there is no member, two are of the same run, or members differ in variable, unit, frequency or regions.
     """
-    runs = {tuple(m.attrs[facet] for facet in RUN): m for m in members}
-    if not runs:
-        raise NotComparable("ensemble: no member to lay side by side")
+    runs = _by_run(members)
     first = next(iter(runs.values()))
     _check_alike(runs)
-    known = sorted({run[1] for run in runs})
-    order = [e for e in experiments if e in known] if experiments is not None else known
-    labels = (
-        sorted({run[0] for run in runs}),
-        order + [e for e in known if e not in order],
-        sorted({run[2] for run in runs}, key=_variant_order),
-    )
+    labels = _labels(runs, experiments)
     step = 1 if first.attrs["frequency"] == "mon" else 12
     numbers = [m["month_number"].values for m in runs.values()]
     months = np.arange(min(n.min() for n in numbers), max(n.max() for n in numbers) + 1, step)
     shape = tuple(map(len, labels))
     nothing = np.full((months.size, first.sizes["region"]), np.nan)
-    blocks, present = np.empty(shape, object), np.zeros(shape, bool)
+    blocks, present, starts = np.empty(shape, object), np.zeros(shape, bool), np.zeros(shape, np.int64)
     facts = {fact: np.full(shape, ABSENT, dtype=object) for fact in (*_RUN_FACTS, "fixes", "missing_periods")}
     for index in np.ndindex(shape):
         run = runs.get(tuple(labels[axis][position] for axis, position in enumerate(index)))
         blocks[index] = nothing if run is None else _placed(run, months, step)
         if run is not None:
-            present[index] = True
+            present[index], starts[index] = True, run["month_number"].values[0]
             for fact in _RUN_FACTS:
                 facts[fact][index] = str(run.attrs.get(fact, ""))
             for fact in ("fixes", "missing_periods"):
@@ -87,6 +81,7 @@ def assemble(members: Iterable[xr.DataArray], experiments: Sequence[str] | None 
             "time": ("time", to_datetime64(months), {"long_name": "first day of the month"}),
             "region": first["region"].values,
             "present": (RUN, present),
+            "first_month": (RUN, starts),
             **{fact: (RUN, values.astype(str)) for fact, values in facts.items()},
         },
         attrs={
@@ -95,6 +90,25 @@ def assemble(members: Iterable[xr.DataArray], experiments: Sequence[str] | None 
             "synthetic": "true" if any(m.attrs.get("synthetic") == "true" for m in runs.values()) else "false",
         },
     )
+
+
+def _by_run(members: Iterable[xr.DataArray]) -> dict[tuple[str, ...], xr.DataArray]:
+    runs: dict[tuple[str, ...], xr.DataArray] = {}
+    for member in members:
+        run = tuple(str(member.attrs[facet]) for facet in RUN)
+        if run in runs:
+            raise NotComparable(f"ensemble: expected each run once, got {'.'.join(run)} twice")
+        runs[run] = member
+    if not runs:
+        raise NotComparable("ensemble: no member to lay side by side")
+    return runs
+
+
+def _labels(runs: Iterable[tuple[str, ...]], experiments: Sequence[str] | None) -> tuple[list[str], ...]:
+    """Coordinates of the run dimensions: by name, experiments in the order asked, members by their numbers."""
+    sources, known, members = (sorted(set(names)) for names in zip(*runs, strict=True))
+    order = [e for e in experiments or () if e in known]
+    return sources, order + [e for e in known if e not in order], sorted(members, key=_variant_order)
 
 
 def _check_alike(runs: dict[tuple[str, ...], xr.DataArray]) -> None:
@@ -148,8 +162,8 @@ def join_historical(ens: xr.Dataset, historical: str | None) -> xr.Dataset:
     -------
     xarray.Dataset
         Without that experiment. Months before a scenario's first come from the historical run; what a historical run
-        has beyond that month is left out. ``joined_at`` is the scenario's first month, ``historical_calendar`` the
-        calendar before it.
+        has beyond that month is left out. ``joined_at`` is the scenario's first month, ``first_month`` the first of
+        both, ``historical_calendar`` the calendar before they join.
 
     Raises
     ------
@@ -163,17 +177,16 @@ def join_historical(ens: xr.Dataset, historical: str | None) -> xr.Dataset:
     scenarios = ens.sel(experiment_id=[e for e in ens["experiment_id"].values if e != historical])
     before = ens.sel(experiment_id=historical, drop=True)
     variable_id = ens.attrs["variable_id"]
-    numbers = month_numbers(ens)
-    there = scenarios[variable_id].notnull().any("region")
-    first = xr.where(there.any("time"), there.argmax("time"), numbers.size).compute()
-    earlier = xr.DataArray(np.arange(numbers.size), dims="time") < first
+    starts = scenarios["first_month"]
+    earlier = xr.DataArray(month_numbers(ens), dims="time") < starts
     joined = xr.where(earlier, before[variable_id], scenarios[variable_id], keep_attrs=True)
     joined = joined.where(scenarios["present"]).transpose(*scenarios[variable_id].dims)
     joined.attrs = ens[variable_id].attrs
-    starts = np.append(numbers, numbers[-1] + 1)[first.values]
-    shape = first.shape
-    calendar = np.broadcast_to(before["calendar"].values[:, None, :], shape)
-    has_past = np.broadcast_to(before["present"].values[:, None, :], shape)
+    past = {name: np.broadcast_to(before[name].values[:, None, :], starts.shape) for name in _OF_THE_PAST}
+    first = np.where(past["present"], np.minimum(past["first_month"], starts.values), starts.values)
     return scenarios.assign({variable_id: joined}).assign_coords(
-        joined_at=(RUN, starts), historical_calendar=(RUN, calendar), has_historical=(RUN, has_past)
+        joined_at=(RUN, starts.values),
+        first_month=(RUN, first),
+        historical_calendar=(RUN, past["calendar"]),
+        has_historical=(RUN, past["present"]),
     )

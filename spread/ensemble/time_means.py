@@ -106,8 +106,8 @@ def period_means(yearly: xr.Dataset, periods: Sequence[tuple[int, int]]) -> xr.D
     -------
     xarray.Dataset
         The variable on ``source_id, experiment_id, member_id, period, season, region``; ``years`` (how many complete
-        years it has) and ``years_expected`` (without the first winter of all: runs begin in January, so that no run can
-        have its December).
+        years it has) and ``years_expected`` (without the winter in which a run begins, for it cannot have the December
+        before).
     """
     variable_id = yearly.attrs["variable_id"]
     made, counts = [], []
@@ -128,17 +128,22 @@ def period_means(yearly: xr.Dataset, periods: Sequence[tuple[int, int]]) -> xr.D
         {
             variable_id: (dims, np.stack(made, axis=3), yearly[variable_id].attrs),
             "years": (dims, np.stack(counts, axis=3), {"long_name": "complete years"}),
-            "years_expected": (("period", "season"), [[_expected(yearly, p, s) for s in seasons] for p in periods]),
+            "years_expected": (
+                (*RUN, "period", "season"),
+                np.stack([np.stack([_expected(yearly, p, s) for s in seasons], -1) for p in periods], -2),
+            ),
         },
         coords=coords | {"period": names},
         attrs=yearly.attrs,
     )
 
 
-def _expected(yearly: xr.Dataset, period: tuple[int, int], season: str) -> int:
+def _expected(yearly: xr.Dataset, period: tuple[int, int], season: str) -> np.ndarray:
+    """Years that each run can have of a period."""
     first, last = period
-    void = season == "DJF" and first <= int(yearly["year"][0]) <= last
-    return last - first + 1 - void
+    begins = yearly["first_month"].values // 12
+    void = (season == "DJF") & (begins >= first) & (begins <= last) & yearly["present"].values
+    return last - first + 1 - void.astype(np.int64)
 
 
 def period_name(period: tuple[int, int]) -> str:

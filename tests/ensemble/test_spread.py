@@ -264,7 +264,6 @@ def test_the_first_winter_of_an_archive_does_not_void_its_base_period():
     np.testing.assert_allclose(found["mean"].values.ravel(), [3.0, 3.0])
 
 
-@pytest.mark.xfail(reason="the first winter is void by the first year of all runs, not by that of each run")
 def test_the_change_of_a_run_does_not_depend_on_the_other_runs():
     alone = runs("A", 280, 283)
     early = member("B", "historical", start=(1980, 1), values=np.full(252, 280.0))
