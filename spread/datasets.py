@@ -11,6 +11,7 @@ import xarray as xr
 from spread import catalog, conform, opening, reduce
 from spread.errors import Failure, NotComparable, NotConforming, SpreadError
 from spread.study import Study
+from spread.transport import is_transient
 from spread.vocabulary import Row
 
 Progress = Callable[[str, int, int], None]
@@ -106,5 +107,5 @@ def _conformed(study: Study, fixed: dict[tuple[str, str, str], xr.DataArray | No
         return Failure(row.name, "conform", "; ".join(error.breaches), facets=row.facets())
     except SpreadError as error:
         reason = str(error).removeprefix(f"{row.name}: ")
-        transient = error.__cause__ is not None and opening.is_transient(error.__cause__)
+        transient = error.__cause__ is not None and is_transient(error.__cause__)
         return Failure(row.name, "opening", reason, unreadable=True, transient=transient, facets=row.facets())

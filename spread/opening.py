@@ -10,23 +10,18 @@ import hashlib
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlparse
 
 from spread.errors import Unreadable, one_line
 from spread.storage import storage_options_for
+from spread.transport import CheckedStore, checked_store
 from spread.vocabulary import Row
 
 if TYPE_CHECKING:
     import xarray as xr
-
-ATTEMPTS = 3
-"""How often a store is tried when the transport fails, beyond what the file system retries itself."""
-
-_PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.Dataset:
@@ -43,7 +38,7 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
     -------
     xarray.Dataset
         As stored, the data variable lazy, everything else in memory; the attribute ``version`` comes from the row, else
-        from the metadata, and ``fingerprint`` is a hash of the metadata.
+        from the metadata; ``fingerprint`` is a hash of the metadata, ``contents`` one of what the store's listing says.
 
     Raises
     ------
@@ -55,11 +50,14 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
     try:
         if urlparse(target).scheme in ("", "file"):
             target, storage = _local_path(target), {}
-        ds = _retry(lambda: _open(target, storage, row.variable_id))
+        store = checked_store(target, storage)
+        ds = _open(store, row.variable_id)
+        contents = store.stamp(row.variable_id)
     except Exception as error:  # file systems raise what they like; the report needs who and why
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be opened: {one_line(error)}") from error
     fingerprint = _fingerprint(ds)
-    return ds.assign_attrs(version=row.version or f"m{fingerprint[:12]}", fingerprint=fingerprint)
+    version = row.version or f"m{fingerprint[:12]}"
+    return ds.assign_attrs(version=version, fingerprint=fingerprint, contents=contents)
 
 
 def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.DataArray:
@@ -86,7 +84,7 @@ def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None)
     if row.variable_id not in ds:
         raise Unreadable(f"{row.name}: store {row.zstore} holds no {row.variable_id}")
     try:
-        return _retry(ds[row.variable_id].load)
+        return ds[row.variable_id].load()
     except Exception as error:
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be read: {one_line(error)}") from error
 
@@ -119,12 +117,12 @@ class _StrictChunks:
 _strict_chunks = _StrictChunks()
 
 
-def _open(target: str, storage: dict[str, Any], variable_id: str) -> xr.Dataset:
+def _open(store: CheckedStore, variable_id: str) -> xr.Dataset:
     import xarray as xr
     import zarr
 
     with _strict_chunks:
-        ds = xr.open_dataset(target, engine="zarr", chunks=None, decode_times=False, storage_options=storage or None)
+        ds = xr.open_dataset(cast(Any, store), engine="zarr", chunks=None, decode_times=False)
     loaded = {}
     for name in ds.variables:
         if str(name).strip() == variable_id:
@@ -133,20 +131,18 @@ def _open(target: str, storage: dict[str, Any], variable_id: str) -> xr.Dataset:
         try:
             loaded[name] = ds[name].variable.load()  # without dask: these few values need no scheduler
         except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
-            loaded[name] = _filled(target, storage, str(name), ds[name].variable)
+            loaded[name] = _filled(store, str(name), ds[name].variable)
     return ds.assign({n: v for n, v in loaded.items() if n not in ds.coords}).assign_coords(
         {n: v for n, v in loaded.items() if n in ds.coords}
     )
 
 
-def _filled(target: str, storage: dict[str, Any], name: str, variable: xr.Variable) -> xr.Variable:
+def _filled(store: CheckedStore, name: str, variable: xr.Variable) -> xr.Variable:
     """A coordinate whose missing chunks are its fill value."""
     import xarray as xr
     import zarr
 
-    array = zarr.open_array(
-        target, path=name, mode="r", storage_options=storage or None, config={"read_missing_chunks": True}
-    )
+    array = zarr.open_array(store, path=name, mode="r", config={"read_missing_chunks": True})
     packing = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "scale_factor", "add_offset")}
     raw = xr.Variable(variable.dims, array[...], packing)
     values = xr.conventions.decode_cf_variable(name, raw, decode_times=False).values
@@ -158,22 +154,6 @@ def _local_path(url: str) -> str:
     if not os.path.isdir(path):
         raise FileNotFoundError(f"no such folder: {path}")
     return path
-
-
-def is_transient(error: BaseException) -> bool:
-    """Tell errors after which trying again may help from those after which it cannot."""
-    return isinstance(error, OSError | TimeoutError | ConnectionError) and not isinstance(error, _PERMANENT)
-
-
-def _retry[T](call: Callable[[], T], attempts: int = ATTEMPTS, pause: float = 0.5) -> T:
-    for attempt in range(1, attempts + 1):
-        try:
-            return call()
-        except Exception as error:
-            if attempt == attempts or not is_transient(error):
-                raise
-            time.sleep(pause * 2**attempt)
-    raise AssertionError("unreachable")
 
 
 def _fingerprint(ds: xr.Dataset) -> str:
