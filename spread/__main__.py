@@ -130,15 +130,18 @@ def _run(arguments: argparse.Namespace) -> int:
 def _report(study: Any, out: Path, as_json: bool, scheduler: str | None, planted: Collection[str] = ()) -> int:
     """Run a study, write its report, print the spread; stores broken on purpose do not count as unreadable."""
     from spread import flow, page
+    from spread.cache import ArrayCache, default_folder
 
+    cache = ArrayCache(default_folder())
+    cache.sweep()
     with _progress() as show:
         if scheduler is None:
-            report = flow.run(study, progress=show)
+            report = flow.run(study, progress=show, cache=cache)
         else:
             from spread.cluster import connected
 
             with connected(scheduler) as executor:
-                report = flow.run(study, executor, show)
+                report = flow.run(study, executor, show, cache)
         show("drawing", 0, 1)
         folder = report.save(out, extras=lambda path: page.write(report, path))
         show("drawing", 1, 1)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from spread import errata
 from spread.errors import Failure, NotFound, did_you_mean, one_line
 from spread.storage import Options, storage_options_for
 from spread.study import Study
@@ -41,11 +42,14 @@ class Selection:
         Rows of fixed fields by ``(source_id, grid_label, variable_id)``.
     failures : tuple of Failure
         Models and runs left out, with reasons.
+    notes : mapping
+        Errata of chosen rows and fixed fields that the study lets pass; a row without any is not in it.
     """
 
     rows: tuple[Row, ...]
     supplementary: Mapping[tuple[str, str, str], Row]
     failures: tuple[Failure, ...]
+    notes: Mapping[Row, tuple[str, ...]] = field(default_factory=dict)
 
 
 def collections_folder() -> Path:
@@ -200,7 +204,9 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
     """Choose the datasets of a study, with comparable members and one grid for each model.
 
     A member is comparable where the same ``member_id`` has the preceding run and the scenario. ``first`` takes, for
-    each model, the lowest label that has every experiment, else the lowest for each scenario on its own.
+    each model, the lowest label that has every experiment, else the lowest for each scenario on its own. Versions that
+    are known to be bad are set aside before anything else is chosen, as the study's ``errata`` say; those that would
+    have been taken otherwise are failures.
 
     Parameters
     ----------
@@ -236,13 +242,15 @@ def select(collection: intake_esm.esm_datastore, study: Study) -> Selection:
     for source_id, table in found.groupby("source_id", sort=True):
         if source_id not in models:
             continue
-        chosen, failed = _choose(str(source_id), _latest(table), study)
+        chosen, failed = _choose_sound(str(source_id), _rows(table), study)
         rows += chosen
         failures += failed
     if not rows:
         reasons = "; ".join(failure.sentence for failure in failures[:3])
         raise NotFound(f"study {study.name!r}: no model is left of {len(models)}: {reasons}")
-    return Selection(tuple(rows), _supplementary(collection, rows), tuple(failures))
+    fixed, failed = _supplementary(collection, rows, study)
+    notes = errata.notes((*rows, *fixed.values()), study.errata)
+    return Selection(tuple(rows), fixed, (*failures, *failed), notes)
 
 
 def _refuse_unknown(found: pd.DataFrame, experiments: Sequence[str], study: Study) -> None:
@@ -276,10 +284,26 @@ def _rows(table: pd.DataFrame) -> list[Row]:
     return made
 
 
-def _latest(table: pd.DataFrame) -> list[Row]:
+def _choose_sound(source_id: str, rows: list[Row], study: Study) -> tuple[list[Row], list[Failure]]:
+    """Choose the runs of one model among those not known to be bad, and say which of the others it would have taken."""
+    bad = errata.rejections(rows, study.errata)
+    chosen, failures = _choose(source_id, _latest(row for row in rows if row not in bad), study)
+    if not bad:
+        return chosen, failures
+    wanted, absent = _choose(source_id, _latest(rows), study)
+    aside = ", apart from datasets that are known to be bad"
+    lacking = [f if f in absent else replace(f, reason=f.reason + aside) for f in failures]
+    return chosen, [*(_known_bad(row, bad[row]) for row in wanted if row in bad), *lacking]
+
+
+def _known_bad(row: Row, reason: str) -> Failure:
+    return Failure(row.name, "catalog", reason, facets=row.facets())
+
+
+def _latest(rows: Iterable[Row]) -> list[Row]:
     """One row for each dataset: its latest version."""
     newest: dict[tuple[str, ...], Row] = {}
-    for row in _rows(table):
+    for row in rows:
         key = (row.experiment_id, row.member_id, row.grid_label)
         if key not in newest or row.version > newest[key].version:
             newest[key] = row
@@ -342,20 +366,33 @@ def _preferred_grid(rows: list[Row], study: Study) -> str:
         preference = study.grid_labels.index(label) if label in study.grid_labels else len(study.grid_labels)
         return -len(experiments), preference, label
 
-    return min(labels, key=order)
+    return min(labels, key=order, default="")
 
 
-def _supplementary(collection: intake_esm.esm_datastore, rows: list[Row]) -> dict[tuple[str, str, str], Row]:
-    """Latest areacella and sftlf for each model and grid, from ``historical`` where it has them."""
+_Fixed = dict[tuple[str, str, str], Row]  # by source_id, grid_label, variable_id
+
+
+def _supplementary(collection: intake_esm.esm_datastore, rows: list[Row], study: Study) -> tuple[_Fixed, list[Failure]]:
+    """Sound areacella and sftlf for each model and grid, and the bad ones that the chosen grids would have had."""
     table = collection.df
     models = {row.source_id for row in rows}
     table = table[table["variable_id"].isin(SUPPLEMENTARY) & table["source_id"].isin(list(models))]
-    chosen: dict[tuple[str, str, str], Row] = {}
+    candidates = _rows(table)
+    bad = errata.rejections(candidates, study.errata)
+    grids = {(row.source_id, row.grid_label) for row in rows}
+    wanted = _best(candidates) if bad else {}
+    failures = [_known_bad(row, bad[row]) for key, row in wanted.items() if row in bad and key[:2] in grids]
+    return _best(row for row in candidates if row not in bad), failures
+
+
+def _best(rows: Iterable[Row]) -> _Fixed:
+    """Latest fixed fields for each model and grid, from ``historical`` where it has them."""
+    chosen: _Fixed = {}
 
     def better(row: Row) -> tuple[bool, bool, str]:
         return row.experiment_id == "historical", row.experiment_id == "piControl", row.version
 
-    for row in _rows(table):
+    for row in rows:
         key = (row.source_id, row.grid_label, row.variable_id)
         if key not in chosen or better(row) > better(chosen[key]):
             chosen[key] = row

@@ -59,8 +59,10 @@ def conformed_members(
     return selection, conformed, failures
 
 
-def lazy_members(conformed: dict[Row, xr.Dataset], study: Study) -> tuple[dict[Row, xr.DataArray], list[Failure]]:
-    """Build the lazy area means of conformed datasets; a region that a grid cannot show makes a failure.
+def planned_members(
+    conformed: dict[Row, xr.Dataset], study: Study
+) -> tuple[dict[Row, reduce.Reduction], list[Failure]]:
+    """Plan the area means of conformed datasets; a region that a grid cannot show makes a failure.
 
     Parameters
     ----------
@@ -71,19 +73,19 @@ def lazy_members(conformed: dict[Row, xr.Dataset], study: Study) -> tuple[dict[R
 
     Returns
     -------
-    dict of Row to DataArray, list of Failure
-        ``(time, region)``, lazy, and what was left out.
+    dict of Row to Reduction, list of Failure
+        Lazy, and what was left out.
 
     Raises
     ------
     NotComparable
         If nothing is left.
     """
-    members: dict[Row, xr.DataArray] = {}
+    members: dict[Row, reduce.Reduction] = {}
     failures = []
     for row, ds in conformed.items():
         try:
-            members[row] = reduce.area_means(ds, conform.grid_of(ds), study.regions)
+            members[row] = reduce.reduction(ds, conform.grid_of(ds), study.regions)
         except NotConforming as error:
             failures.append(Failure(row.name, "reduce", "; ".join(error.breaches), facets=row.facets()))
     if not members:

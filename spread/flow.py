@@ -9,13 +9,19 @@ from typing import Any
 import xarray as xr
 
 from spread import ensemble, provenance, reduce
-from spread.datasets import Progress, conformed_members, lazy_members, silent
+from spread.cache import ArrayCache
+from spread.datasets import Progress, conformed_members, planned_members, silent
 from spread.errors import Failure, NotComparable
 from spread.report import Report
 from spread.study import Study
 
 
-def run(study: Study, executor: Executor | None = None, progress: Progress = silent) -> Report:
+def run(
+    study: Study,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    cache: ArrayCache | None = None,
+) -> Report:
     """Run a study from its catalog to its report.
 
     Parameters
@@ -26,6 +32,8 @@ def run(study: Study, executor: Executor | None = None, progress: Progress = sil
         Where chunks are read and reduced: this process by default, or ``Client.get_executor()`` of a dask cluster.
     progress : callable, optional
         Called with a stage, and how many of how many are done.
+    cache : ArrayCache, optional
+        Where reduced chunks are kept: a run that was stopped goes on where it was, and a second one reads nothing.
 
     Returns
     -------
@@ -39,10 +47,10 @@ def run(study: Study, executor: Executor | None = None, progress: Progress = sil
     """
     observations = ensemble.observed(study)
     selection, conformed, failures = conformed_members(study, progress)
-    reductions, unreduced = lazy_members(conformed, study)
+    reductions, unreduced = planned_members(conformed, study)
     failures += unreduced
     members: list[xr.DataArray] = []
-    for done, (_, result) in enumerate(reduce.reduce_all(reductions, executor), start=1):
+    for done, (_, result) in enumerate(reduce.reduce_all(reductions, executor, cache), start=1):
         (failures if isinstance(result, Failure) else members).append(result)  # type: ignore[arg-type]
         progress("reading", done, len(reductions))
     if not members:
@@ -93,6 +101,6 @@ def open_ensemble(study: Study | str, /, progress: Progress = silent, **fields: 
     if not isinstance(study, Study):
         study = Study.make(catalog=study, **fields)
     _, conformed, failures = conformed_members(study, progress)
-    members, unreduced = lazy_members(conformed, study)
-    ens = ensemble.assemble(members.values(), study.all_experiments)
+    members, unreduced = planned_members(conformed, study)
+    ens = ensemble.assemble([planned.means for planned in members.values()], study.all_experiments)
     return ens.assign_attrs(left_out=[failure.sentence for failure in failures + unreduced])

@@ -290,6 +290,7 @@ def settings(report: Report) -> dict[str, str]:
         + (f", each behind {study.historical!r}" if study.historical else ", standing alone"),
         "Models": models,
         "Who has a vote": votes(study),
+        "Known errata": errata(study),
         "Same models in all scenarios": same,
         "Base period": f"{period_name(study.base_period)}; each run against its own",
         "Periods": ", ".join(period_name(p) for p in study.periods),
@@ -310,6 +311,14 @@ def votes(study: Study) -> str:
     if study.members == "all":
         return "Every run, so that a model with many members weighs more."
     return f"Each model once, by the mean of its members among {', '.join(study.members)}."
+
+
+def errata(study: Study) -> str:
+    """Say what a study makes of datasets that are known to be bad."""
+    words = {"reject": "left out", "note": "used and noted", "ignore": "ignored"}
+    actions = {action: [s for s, chosen in study.errata.items() if chosen == action] for action in words}
+    said = "; ".join(f"{_listed(found)}: {words[action]}" for action, found in actions.items() if found)
+    return f"{said} (ES-DOC errata by severity)"
 
 
 def _incomplete(study: Study) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from spread import ensemble
-from spread.datasets import Progress, conformed_members, lazy_members, silent
+from spread.datasets import Progress, conformed_members, planned_members, silent
 from spread.errors import Failure
 from spread.study import Study
 
@@ -26,7 +26,7 @@ class Plan:
     study : Study
         What is asked.
     datasets : tuple of dict
-        One record a dataset: name, version, grid, chunks, bytes when decoded, fixes.
+        One record a dataset: name, version, grid, chunks, bytes when decoded, fixes, errata.
     failures : tuple of Failure
         What would be left out, as far as metadata tell.
     models : int
@@ -71,7 +71,7 @@ class Plan:
         width = max(len(d["name"]) for d in self.datasets)
         lines = [f"{'dataset':<{width}} {'version':>9} {'grid':>9} {'calendar':>20} {'chunks':>6} {'MB':>8}  notes"]
         for d in self.datasets:
-            notes = "; ".join([*d["fixes"], *(f"no {m}" for m in d["missing"])])
+            notes = "; ".join([*d["fixes"], *(f"no {m}" for m in d["missing"]), *d["errata"]])
             shape = "x".join(map(str, d["shape"]))
             lines.append(
                 f"{d['name']:<{width}} {d['version']:>9} {shape:>9} {d['calendar']:>20} {d['chunks']:>6d} "
@@ -106,10 +106,10 @@ def check(study: Study, progress: Progress = silent) -> Plan:
     SpreadError
         If the study cannot be answered at all.
     """
-    _, conformed, failures = conformed_members(study, progress)
-    members, unreduced = lazy_members(conformed, study)
+    selection, conformed, failures = conformed_members(study, progress)
+    members, unreduced = planned_members(conformed, study)
     records, stand_ins = [], []
-    for row, lazy in members.items():
+    for row, planned in members.items():
         ds = conformed[row]
         field = ds[row.variable_id]
         itemsize = np.dtype(field.encoding.get("dtype", field.dtype)).itemsize
@@ -125,10 +125,11 @@ def check(study: Study, progress: Progress = silent) -> Plan:
                 "largest_chunk": chunk * max(itemsize, field.dtype.itemsize),
                 "fixes": list(ds.attrs["fixes"]),
                 "missing": list(ds.attrs["missing_periods"]),
+                "errata": list(selection.notes.get(row, ())),
             }
         )
         # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
-        stand_ins.append(lazy.copy(data=np.ones(lazy.shape)))
+        stand_ins.append(planned.means.copy(data=np.ones(planned.means.shape)))
     _, _, change, incomparable = ensemble.compare(stand_ins, study)
     whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
     models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())

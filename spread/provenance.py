@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from spread import errata
 from spread.study import Study
 from spread.vocabulary import Row
 
@@ -39,7 +40,7 @@ def describe(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Ready for JSON.
+        Ready for JSON; ``errata`` holds the notes on datasets that have some, by name.
     """
     from spread import __version__
 
@@ -48,6 +49,7 @@ def describe(study: Study, rows: Sequence[Row]) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "catalog": study.catalog,
         "datasets": [f"{row.name}@{row.version or 'no version'}" for row in rows],
+        "errata": {row.name: list(notes) for row, notes in errata.notes(rows, study.errata).items()},
         "libraries": library_versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -7,20 +7,27 @@ the variable's plausible range or a month with missing cells is never averaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from spread.cache import ArrayCache, key_of
 from spread.calendars import spans
 from spread.errors import Failure, NotConforming, one_line
 from spread.grids import Grid
 from spread.operators import apply_weights, region_weights
 from spread.study import Region
+from spread.transport import is_transient
 from spread.vocabulary import FACETS, VARIABLES
+
+type Sums = NDArray[np.float64] | da.Array
 
 KERNEL_VERSION = "1"
 """Changes when a reduction gives other numbers."""
@@ -30,8 +37,58 @@ _COMPLETE = 1.0 - 1e-10  # share of the weight that must be finite: less than an
 _WHOLE = Region(name="whole domain")
 
 
+@dataclass(frozen=True)
+class Reduction:
+    """The lazy reduction of one dataset, and what identifies it.
+
+    Parameters
+    ----------
+    means : xarray.DataArray
+        ``(time, region)``, lazy: what people get.
+    sums : dask.array.Array
+        ``(time, 2, outputs)``, lazy: what is read, one block for each of the store's time chunks.
+    domain : str
+        Where the variable is defined.
+    key : str
+        Content address of the sums: store, version, contents, fixes, operators and kernel.
+    """
+
+    means: xr.DataArray
+    sums: da.Array
+    domain: str
+    key: str
+
+    def blocks(self) -> list[tuple[str, da.Array]]:
+        """Each time chunk's key and lazy sums."""
+        return [
+            (key_of({"reduction": self.key, "block": i}), self.sums.blocks[i]) for i in range(self.sums.numblocks[0])
+        ]
+
+
 def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.DataArray:
     """Area-weighted means of a conformed dataset over regions, lazily.
+
+    Parameters
+    ----------
+    ds, grid, regions
+        As in :func:`reduction`.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``(time, region)`` float64 in the variable's unit, lazy, one block for each of the store's time chunks; NaN
+        where a month has missing cells. Coordinate ``month_number`` along time.
+
+    Raises
+    ------
+    NotConforming
+        As in :func:`reduction`.
+    """
+    return reduction(ds, grid, regions).means
+
+
+def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reduction:
+    """Plan the area-weighted means of a conformed dataset over regions; nothing is read.
 
     Parameters
     ----------
@@ -44,9 +101,8 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
 
     Returns
     -------
-    xarray.DataArray
-        ``(time, region)`` float64 in the variable's unit, lazy, one block for each of the store's time chunks; NaN
-        where a month has missing cells. Coordinate ``month_number`` along time.
+    Reduction
+        Lazy means and sums, and their content address.
 
     Raises
     ------
@@ -80,13 +136,8 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
         da.from_array(np.asarray(ds["month_number"].values), chunks=(data.chunks[0],)), "t",
         dtype=np.float64, who=who, plausible=variable.plausible_mean, units=variable.units, meta=np.empty((0, 0, 0)),
     )  # fmt: skip
-    # a land field is empty over the sea, always in the same cells: what the best month had, every month must have
-    whole = 1.0 if variable.domain == "all" else sums[:, 1].max(axis=0)
-    complete = sums[:, 1] >= _COMPLETE * whole
-    some = sums[:, 1] > 0.0
-    means = da.where(complete & some, sums[:, 0] / da.where(some, sums[:, 1], 1.0), np.nan)
-    return xr.DataArray(
-        means[:, :-1],
+    means = xr.DataArray(
+        _means(sums, variable.domain)[:, :-1],
         dims=("time", "region"),
         coords={
             "time": ds["time"],
@@ -98,6 +149,26 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
                "land_source", "fixes", "missing_periods") if key in ds.attrs}
         | {"units": variable.units, "synthetic": str(ds.attrs.get("synthetic", "false"))},
     )  # fmt: skip
+    key = key_of(
+        {name: ds.attrs.get(name) for name in (*FACETS, "version", "zstore", "fingerprint", "contents", "fixes")}
+        | {
+            "kernel": KERNEL_VERSION,
+            "weights": hashlib.sha256(weights.tobytes()).hexdigest(),
+            "months": hashlib.sha256(np.asarray(ds["month_number"].values).tobytes()).hexdigest(),
+            "chunks": data.chunks,
+            "checks": [variable.plausible, variable.plausible_mean, variable.units],
+        }
+    )
+    return Reduction(means, sums, variable.domain, key)
+
+
+def _means(sums: Sums, domain: str) -> Sums:
+    """Means from sums and weights ``(time, 2, outputs)``, lazy if they are; NaN where a cell is missing."""
+    values, present = sums[:, 0], sums[:, 1]
+    # a land field is empty over the sea, always in the same cells: what the best month had, every month must have
+    whole = 1.0 if domain == "all" else present.max(axis=0)
+    some = present > 0.0
+    return np.where((present >= _COMPLETE * whole) & some, values / np.where(some, present, 1.0), np.nan)
 
 
 def _partial_sums(
@@ -145,20 +216,20 @@ def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[flo
 
 
 def reduce_all[K](
-    reductions: Mapping[K, xr.DataArray],
+    reductions: Mapping[K, Reduction],
     executor: Executor | None = None,
-    progress: Callable[[K], None] | None = None,
+    cache: ArrayCache | None = None,
 ) -> Iterator[tuple[K, xr.DataArray | Failure]]:
     """Compute many reductions, each on its own, and yield them as they complete.
 
     Parameters
     ----------
     reductions : mapping
-        Lazy results of :func:`area_means` by any key.
+        Results of :func:`reduction` by any key.
     executor : concurrent.futures.Executor, optional
         Where to compute: threads of this process by default, or ``Client.get_executor()`` of a dask cluster.
-    progress : callable, optional
-        Called with each key as it completes.
+    cache : ArrayCache, optional
+        Where sums are kept, a file a time chunk, as soon as they are computed; what is there is not read again.
 
     Yields
     ------
@@ -168,13 +239,10 @@ def reduce_all[K](
     own = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reduce") if executor is None else None
     pool = executor or own
     assert pool is not None
-    futures = {pool.submit(compute_or_fail, lazy): key for key, lazy in reductions.items()}
+    futures = {pool.submit(compute_or_fail, planned, cache): key for key, planned in reductions.items()}
     try:
         for future in as_completed(futures):
-            key = futures[future]
-            yield key, future.result()
-            if progress is not None:
-                progress(key)
+            yield futures[future], future.result()
     finally:
         for future in futures:
             future.cancel()
@@ -188,32 +256,43 @@ def _said(error: Exception) -> str:
     return f"chunk {', '.join(missing[:4])} is not in the store" if missing else one_line(error)
 
 
-def compute_or_fail(lazy: xr.DataArray, attempts: int = 3) -> xr.DataArray | Failure:
+def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.DataArray | Failure:
     """Compute one reduction chunk by chunk; a failure is a value.
 
     Parameters
     ----------
-    lazy : xarray.DataArray
-        A result of :func:`area_means`.
-    attempts : int
-        How often to try when the transport fails.
+    planned : Reduction
+        A result of :func:`reduction`.
+    cache : ArrayCache, optional
+        As in :func:`reduce_all`.
 
     Returns
     -------
     xarray.DataArray or Failure
         In memory, or the reason.
     """
-    facets = {key: str(lazy.attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
+    attrs = planned.means.attrs
+    facets = {key: str(attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
     name = ".".join(facets[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id"))
-    for attempt in range(1, attempts + 1):
-        try:
-            # one chunk in memory at a time: parallelism is over stores
-            return lazy.compute(scheduler="synchronous")
-        except NotConforming as error:
-            return Failure(name, "reduce", "; ".join(error.breaches), facets=facets)
-        except Exception as error:
-            transient = isinstance(error, OSError | TimeoutError) and not isinstance(error, FileNotFoundError)
-            if not transient or attempt == attempts:
-                reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
-                return Failure(name, "reduce", reason, unreadable=True, transient=transient, facets=facets)
-    raise AssertionError("unreachable")
+    try:
+        # one chunk in memory at a time: parallelism is over stores
+        sums = np.concatenate([_sums(key, block, cache) for key, block in planned.blocks()])
+    except NotConforming as error:
+        return Failure(name, "reduce", "; ".join(error.breaches), facets=facets)
+    except Exception as error:  # a store raises what it likes; one of them never stops the others
+        reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
+        return Failure(name, "reduce", reason, unreadable=True, transient=is_transient(error), facets=facets)
+    return planned.means.copy(data=_means(sums, planned.domain)[:, :-1])
+
+
+def _sums(key: str, block: da.Array, cache: ArrayCache | None) -> NDArray[np.float64]:
+    """Sums of one time chunk, from the cache where it has them."""
+    kept = None if cache is None else cache.get(key)
+    if kept is not None:
+        return kept
+    sums = np.asarray(block.compute(scheduler="synchronous"))
+    if cache is not None:
+        # a cache that cannot be written costs time, not the answer
+        with suppress(OSError):
+            cache.put(key, sums)
+    return sums

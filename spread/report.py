@@ -107,7 +107,7 @@ class Report:
         return records
 
     def member_records(self) -> list[dict[str, Any]]:
-        """One record for each run that was read: facets, version, fixes, gaps and its change.
+        """One record for each run that was read: facets, version, fixes, gaps, errata and its change.
 
         Returns
         -------
@@ -133,6 +133,8 @@ class Report:
                     "zstore",
                 )
             }
+            name = ".".join((*run.values(), self.study.variable_id))
+            facts["errata"] = "; ".join(self.provenance.get("errata", {}).get(name, ()))
             months = np.flatnonzero(np.isfinite(members[self.study.variable_id].values[tuple(index)]).any(axis=-1))
             time = members["time"].values[months]
             span = {"first": str(time[0])[:7], "last": str(time[-1])[:7]} if months.size else {"first": "", "last": ""}

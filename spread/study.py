@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from spread.errata import ACTIONS, SEVERITIES
 from spread.errors import BadStudy, did_you_mean
 from spread.vocabulary import HISTORICAL, VARIABLES
 
@@ -20,6 +21,10 @@ Years = tuple[int, int]
 Season = Literal["annual", "DJF", "MAM", "JJA", "SON"]
 
 EARLIEST_YEAR, LATEST_YEAR = 1, 3500  # CMIP6 runs lie between year 1 (piControl) and 3100 (long controls)
+
+
+ERRATA = {"critical": "reject", "high": "reject", "medium": "note", "low": "note"}
+"""What a study makes of known-bad dataset versions where it does not say otherwise, by severity."""
 
 
 class _Strict(BaseModel):
@@ -110,6 +115,10 @@ class Study(_Strict):
         votes, or labels such as ``r1i1p1f1``.
     grid_labels : tuple of str
         Grids in order of preference.
+    errata : mapping of str to str
+        What is made of dataset versions that are known to be bad (ES-DOC errata): ``reject``, ``note`` in the report or
+        ``ignore``, by severity: ``critical`` and ``high`` (reject), ``medium`` and ``low`` (note). Where a dataset has
+        several errata, the strictest action decides; one without a version is never rejected.
     require_all_experiments : bool
         Keep only models that have every experiment, so that scenarios are compared over the same models.
     base_period : tuple of int
@@ -148,6 +157,7 @@ class Study(_Strict):
     exclude_models: tuple[str, ...] = ()
     members: Literal["first", "mean", "all"] | tuple[str, ...] = "first"
     grid_labels: tuple[str, ...] = ("gn", "gr", "gr1", "gr2", "gm")
+    errata: dict[str, str] = Field(default_factory=dict, validate_default=True)
     require_all_experiments: bool = True
     base_period: Years = (1850, 1900)
     periods: tuple[Years, ...] = Field(default=((2081, 2100),), min_length=1)
@@ -180,6 +190,25 @@ class Study(_Strict):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("errata", mode="before")
+    @classmethod
+    def _policy(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"errata: expected an action for each severity, such as {{high = 'note'}}, got {value!r}")
+        breaches = [
+            f"errata: unknown severity {severity!r}, {did_you_mean(str(severity), SEVERITIES)}"
+            for severity in value
+            if severity not in SEVERITIES
+        ]
+        breaches += [
+            f"errata.{severity}: unknown action {action!r}, {did_you_mean(str(action), ACTIONS)}"
+            for severity, action in value.items()
+            if action not in ACTIONS
+        ]
+        if breaches:
+            raise ValueError("; ".join(breaches))
+        return ERRATA | dict(value)
 
     @field_validator("variable_id")
     @classmethod

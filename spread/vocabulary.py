@@ -102,6 +102,13 @@ class Variable:
         Unit in which changes are shown to people, and the factor from the canonical one.
     positive : str
         Direction of a flux that counts as positive; empty where it has none.
+    jump : float
+        Largest change of the domain's mean between two consecutive years that is believed, whatever the run [units];
+        half of it for a single month.
+    warmest : tuple of float or None
+        Between which times of the year the domain's mean is highest [months since 1 January]; None where that varies.
+    recurs : bool
+        True where a field may be bit for bit that of another month.
     """
 
     variable_id: str
@@ -116,6 +123,9 @@ class Variable:
     plausible_mean: tuple[float, float] = (-math.inf, math.inf)
     display: tuple[str, float] | None = None
     positive: str = ""
+    jump: float = math.inf
+    warmest: tuple[float, float] | None = None
+    recurs: bool = False
 
     def change_display(self, kind: str) -> tuple[str, float]:
         """Unit in which a change is shown, and the factor from the unit in which it is stored.
@@ -141,6 +151,16 @@ def _table(*variables: Variable) -> MappingProxyType[str, Variable]:
 
 _LAND = "area: mean where land time: mean"
 
+# In 165 real monthly runs (IPCC-WG1/Atlas) the yearly mean changes by 0.79 K at most and a single month by 0.61 K; in
+# the first two years of abrupt-4xCO2 (chrisroadmap/ar6) by 1.3 K; the yearly cycle peaks 6.1 to 7.0 months after the
+# first of January.
+_TEMPERATURE_JUMP = 2.0  # K
+_WARMEST = (5.1, 8.0)
+
+# Of the order of 120 Pg C a-1 are fixed and 450 Pg C are held on 1.49e14 m2 of land: 2.6e-8 kg m-2 s-1 and 3 kg m-2.
+# The bounds leave a factor of ten, so that a factor of 1000 is told. The net flux is a small difference of large ones.
+_GPP_MEAN, _NBP_MEAN, _CVEG_MEAN = (1e-9, 3e-7), (-1e-7, 1e-7), (0.1, 30.0)
+
 VARIABLES = _table(
     # Global monthly means of CMIP6 models lie in 284..300 K before 2100 (reference base states 285.5..288.4 K, plus 4 K
     # of seasons and up to 10 K of warming).
@@ -148,51 +168,62 @@ VARIABLES = _table(
     # archive of weather extremes; monthly model means stay well inside 150-350 K.
     Variable(
         "tas", "air_temperature", "Near-surface air temperature", "K", "area: time: mean", "atmos", "all",
-        (150.0, 350.0), plausible_mean=(270.0, 315.0),
+        (150.0, 350.0), plausible_mean=(270.0, 315.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
     ),
     Variable(
         "tasmax", "air_temperature", "Daily maximum near-surface air temperature", "K", "area: mean time: maximum",
-        "atmos", "all", (150.0, 360.0), plausible_mean=(270.0, 320.0),
+        "atmos", "all", (150.0, 360.0), plausible_mean=(270.0, 320.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
     ),
     Variable(
         "tasmin", "air_temperature", "Daily minimum near-surface air temperature", "K", "area: mean time: minimum",
-        "atmos", "all", (140.0, 350.0), plausible_mean=(265.0, 315.0),
+        "atmos", "all", (140.0, 350.0), plausible_mean=(265.0, 315.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
     ),
     # 0.01 kg m-2 s-1 is 864 mm d-1; the wettest month on record is 9,300 mm (Cherrapunji 1861, WMO), 310 mm d-1. Small
     # negatives are interpolation noise of spectral models. The global mean is 2.7 mm d-1 observed (GPCP, Adler et al.
-    # 2018) and 2.8-3.3 mm d-1 in CMIP6; the bounds are 1.3 and 6 mm d-1.
+    # 2018) and 2.8-3.3 mm d-1 in CMIP6; the bounds are 1.3 and 6 mm d-1. A fifth of the mean, 7e-6, between two years
+    # would take several degrees of warming at 2-3 % K-1.
     Variable(
         "pr", "precipitation_flux", "Precipitation", "kg m-2 s-1", "area: time: mean", "atmos", "all",
-        (-1e-5, 0.01), anomaly="percent", plausible_mean=(1.5e-5, 7e-5), display=("mm d-1", 86400.0),
+        (-1e-5, 0.01), anomaly="percent", plausible_mean=(1.5e-5, 7e-5), display=("mm d-1", 86400.0), jump=7e-6,
+    ),
+    # What rains has evaporated. 1e-3 kg m-2 s-1 takes 2,500 W m-2, more than the Sun gives; dew and frost of a month
+    # that release 250 W m-2 are as impossible.
+    Variable(
+        "evspsbl", "water_evapotranspiration_flux", "Evaporation, with sublimation and transpiration", "kg m-2 s-1",
+        "area: time: mean", "atmos", "all", (-1e-4, 1e-3), anomaly="percent", plausible_mean=(1.5e-5, 7e-5),
+        display=("mm d-1", 86400.0), positive="up", jump=7e-6,
     ),
     # The solar constant is 1,361 W m-2 (Kopp and Lean 2011): a quarter of it, 340, comes in, from 329 in July to 352 in
-    # January; a polar summer month receives at most about 560. CAS-ESM2-0 publishes a global mean near 235.
+    # January; a polar summer month receives at most about 560. CAS-ESM2-0 publishes a global mean near 235. Between two
+    # whole years real runs change by 1.1 W m-2 (rsdt), 2.7 (rsut) and 4.4 (rlut) at most (chrisroadmap/ar6).
     Variable(
         "rsdt", "toa_incoming_shortwave_flux", "TOA incident shortwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (-1.0, 700.0), plausible_mean=(320.0, 360.0), positive="down",
+        "atmos", "all", (-1.0, 700.0), plausible_mean=(320.0, 360.0), positive="down", jump=5.0,
+        recurs=True,
     ),
     Variable(
         "rsut", "toa_outgoing_shortwave_flux", "TOA outgoing shortwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (-1.0, 700.0), plausible_mean=(60.0, 160.0), positive="up",
+        "atmos", "all", (-1.0, 700.0), plausible_mean=(60.0, 160.0), positive="up", jump=10.0,
     ),
     Variable(
         "rlut", "toa_outgoing_longwave_flux", "TOA outgoing longwave radiation", "W m-2", "area: time: mean",
-        "atmos", "all", (50.0, 450.0), plausible_mean=(200.0, 300.0), positive="up",
+        "atmos", "all", (50.0, 450.0), plausible_mean=(200.0, 300.0), positive="up", jump=10.0,
     ),
     # 1e-6 kg m-2 s-1 is 31.6 kg C m-2 a-1, ten times the most productive ecosystems' annual gpp.
     Variable(
         "gpp", "gross_primary_productivity_of_biomass_expressed_as_carbon", "Gross primary production",
-        "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), display=("g m-2 d-1", 8.64e7), positive="down",
+        "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), plausible_mean=_GPP_MEAN, display=("g m-2 d-1", 8.64e7),
+        positive="down", jump=1e-8,
     ),
     Variable(
         "nbp",
         "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes",
-        "Net biome production", "kg m-2 s-1", _LAND, "land", "land", (-1e-5, 1e-6), display=("g m-2 d-1", 8.64e7),
-        positive="down",
+        "Net biome production", "kg m-2 s-1", _LAND, "land", "land", (-1e-5, 1e-6), plausible_mean=_NBP_MEAN,
+        display=("g m-2 d-1", 8.64e7), positive="down",
     ),
     Variable(
         "cVeg", "vegetation_carbon_content", "Carbon mass in vegetation", "kg m-2", _LAND, "land", "land",
-        (-1e-3, 200.0),
+        (-1e-3, 200.0), plausible_mean=_CVEG_MEAN, jump=1.0, recurs=True,
     ),
     Variable("areacella", "cell_area", "Grid-cell area", "m2", "area: sum", "atmos", "all", (0.0, 1e12)),
     Variable("sftlf", "land_area_fraction", "Percentage of the grid cell occupied by land", "%", "area: mean", "atmos",

@@ -66,3 +66,9 @@ def nothing_computes():
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Every test begins with an empty cache of reductions."""
+    monkeypatch.setenv("SPREAD_CACHE", str(tmp_path_factory.mktemp("reductions") / "cache"))

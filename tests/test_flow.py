@@ -251,14 +251,14 @@ def test_a_region_that_no_grid_can_show_is_refused_with_the_reason(small_archive
 def test_a_region_that_one_grid_cannot_show_stops_nobody_else(small_archive, monkeypatch):
     from spread import datasets
 
-    area_means = datasets.reduce.area_means
+    reduction = datasets.reduce.reduction
 
     def one_refuses(ds, grid, regions):
         if ds.attrs["source_id"] == "MIROC6":
             raise NotConforming("MIROC6", ["region 'x' holds no cell of this grid"])
-        return area_means(ds, grid, regions)
+        return reduction(ds, grid, regions)
 
-    monkeypatch.setattr(datasets.reduce, "area_means", one_refuses)
+    monkeypatch.setattr(datasets.reduce, "reduction", one_refuses)
     report = flow.run(Study.make(catalog=str(small_archive), experiments=["ssp585"], models=["MIROC6", "CanESM5"]))
     assert report.summary()[0]["models"] == 1
     assert any("holds no cell" in f.reason for f in report.failures)

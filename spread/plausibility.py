@@ -1,0 +1,172 @@
+"""What a whole run's monthly means show that no single month does: constant or copied fields, steps, stray months.
+
+A check refuses only what lies far beyond anything that real runs do; each threshold says what those do. Between two
+thresholds, one in the variable's unit and one in the run's own variability, both must be passed: the first alone would
+refuse the first years after CO2 is quadrupled in some models, the second alone those of others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spread.calendars import label, spans
+from spread.vocabulary import Variable
+
+Floats = NDArray[np.float64]
+Months = NDArray[np.int64]
+
+_SIGMAS = 10.0
+"""Beyond how many robust standard deviations of a run's own changes one of them is not believed: in 165 real monthly
+runs of 35 CMIP6 models (IPCC-WG1/Atlas, tas, 1850-2100, with Krakatoa and Pinatubo) the largest is 6.4; in 46,000 model
+years of piControl, 1pctCO2 and abrupt-4xCO2 (chrisroadmap/ar6: tas, rsut, rlut) 5.6 but for the first two years after
+quadrupling, at most 12.1 (MRI-ESM2-0 r13i1p1f1: 1.06 K, below the threshold in K)."""
+
+_YEARS = 20
+"""Years from which a run's own variability can be told; shorter pieces are not judged."""
+
+_CELLS = 16
+"""Cells from which equal means, lowest and highest values cannot be chance in unpacked data."""
+
+_SHIFT = 0.7
+"""Months by which the seasons may shift between a decade and the next: real runs (as above) do so by 0.17 at most; one
+month named wrongly makes 1."""
+
+_AMPLITUDE = 0.5
+"""Half the range of a yearly cycle [K] from which it has a phase: 1.3 at least in real runs, 0 on an aquaplanet."""
+
+
+def suspicious_series(
+    months: Months, mean: Floats, variable: Variable, frequency: str, extremes: Floats | None = None, cells: int = 1
+) -> list[str]:
+    """List what is wrong with a run as a whole.
+
+    Parameters
+    ----------
+    months : numpy.ndarray of int
+        ``(time,)`` month numbers, rising.
+    mean : numpy.ndarray
+        ``(time,)`` means over the variable's whole domain; NaN where a month is incomplete.
+    variable : Variable
+        Its row of the variable table.
+    frequency : str
+        ``mon`` or ``yr``.
+    extremes : numpy.ndarray, optional
+        ``(time, 2)`` lowest and highest value of the field.
+    cells : int
+        Cells of the grid.
+
+    Returns
+    -------
+    list of str
+        One text a fault; empty where nothing is.
+    """
+    there = np.isfinite(mean)
+    months, mean = months[there], mean[there]
+    found = []
+    if extremes is not None:
+        extremes = extremes[there]
+        found += _constant(months, extremes, cells) + _copied(months, mean, extremes, variable, cells)
+    step = 1 if frequency == "mon" else 12
+    steps: list[str] = []
+    for piece in np.split(np.arange(months.size), np.flatnonzero(np.diff(months) != step) + 1):
+        if piece.size * step >= 12 * _YEARS:
+            steps += _strays(months[piece], mean[piece], variable) if frequency == "mon" else []
+            steps = steps or _steps(months[piece], mean[piece], variable, 12 // step)
+    found += steps
+    if frequency == "mon" and variable.warmest is not None:
+        found += _seasons(months, mean, variable.warmest)
+    return found
+
+
+def _some(months: Months) -> str:
+    when = spans(months)
+    return ", ".join(when[:3]) + (f" and {len(when) - 3} more spans" if len(when) > 3 else "")
+
+
+def _constant(months: Months, extremes: Floats, cells: int) -> list[str]:
+    flat = (extremes[:, 0] == extremes[:, 1]) & (cells > 1)
+    return [f"values: {extremes[flat][0, 0]:g} in every cell in {_some(months[flat])}"] if flat.any() else []
+
+
+def _copied(months: Months, mean: Floats, extremes: Floats, variable: Variable, cells: int) -> list[str]:
+    """Months that are bit for bit another month: files overlap, or were copied."""
+    if variable.recurs or cells < _CELLS:
+        return []
+    marks = np.column_stack([mean, extremes])
+    marks, months = marks[extremes[:, 0] < extremes[:, 1]], months[extremes[:, 0] < extremes[:, 1]]
+    _, first, which = np.unique(marks, axis=0, return_index=True, return_inverse=True)
+    again = first[which.ravel()] != np.arange(months.size)
+    if not again.any():
+        return []
+    origin = months[first[which.ravel()][again]]
+    return [f"values: {_some(months[again])} are bit for bit those of {_some(origin)}"]
+
+
+def _robust_deviation(values: Floats) -> float:
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def _beyond(change: Floats, least: float) -> NDArray[np.bool_]:
+    """Changes that neither the variable nor the run knows."""
+    away = np.abs(change - np.median(change))
+    return (away > least) & (away > _SIGMAS * _robust_deviation(change))
+
+
+def _strays(months: Months, mean: Floats, variable: Variable) -> list[str]:
+    """Months unlike those beside them and unlike the same month a year before and after."""
+    middle = mean[12:-12] - 0.5 * (mean[:-24] + mean[24:])
+    change = middle[1:-1] - 0.5 * (middle[:-2] + middle[2:])
+    stray = _beyond(change, 0.5 * variable.jump)
+    if not stray.any():
+        return []
+    # a stray month is seen in its neighbours and in the years beside it, each time by half
+    worst = float(change[np.abs(change).argmax()])
+    main = np.abs(change) > 0.8 * abs(worst)
+    return [
+        f"mean over the whole domain: {_some(months[13:-13][main & stray])} {variable.units} "
+        f"off its neighbours by {worst:.3g}, {abs(worst) / _robust_deviation(change):.0f} times the usual"
+    ]
+
+
+def _steps(months: Months, mean: Floats, variable: Variable, year: int) -> list[str]:
+    """Steps from one year to the next; a year before and a year after every month hold each season once."""
+    total = np.concatenate([[0.0], np.cumsum(mean - mean.mean())])
+    at = np.arange(year, mean.size - year + 1)
+    change = (total[at + year] - 2.0 * total[at] + total[at - year]) / year
+    beyond = _beyond(change, variable.jump)
+    if not beyond.any():
+        return []
+    worst = int(np.where(beyond, np.abs(change), 0.0).argmax())
+    usual = _robust_deviation(change)
+    times = f"{abs(change[worst]) / usual:.0f} times the usual change" if usual > 0.0 else "otherwise it never changes"
+    return [
+        f"mean over the whole domain: steps by {change[worst]:.3g} {variable.units} "
+        f"at {label(int(months[at[worst]]))}; {times} from year to year"
+    ]
+
+
+def _seasons(months: Months, mean: Floats, warmest: tuple[float, float]) -> list[str]:
+    """Seasons that come at another time than they can, or shift within the run: months are named wrongly."""
+    first = months[0] // 12
+    laid = np.full((int(months[-1] // 12 - first + 1), 12), np.nan)
+    laid.reshape(-1)[months - 12 * first] = mean
+    whole = np.isfinite(laid).all(axis=1)
+    years, laid = np.flatnonzero(whole) + first, laid[whole]
+    if years.size < 3:
+        return []
+    turn = np.exp(2j * np.pi * (np.arange(12) + 0.5) / 12.0)
+    cycle = (laid - laid.mean(axis=1, keepdims=True)) @ turn / 6.0
+    if np.median(np.abs(cycle)) < _AMPLITUDE:
+        return []
+    centre = float(np.angle(np.median(cycle.real) + 1j * np.median(cycle.imag)))
+    month = 6.0 / np.pi * centre
+    if not warmest[0] <= month % 12.0 <= warmest[1]:
+        return [f"time: the warmest time of the year is month {month % 12.0 + 0.5:.1f}, expected month 7: "
+                "the months are named wrongly"]  # fmt: skip
+    late = 6.0 / np.pi * np.angle(cycle * np.exp(-1j * centre))
+    for at in range(10, years.size - 9):
+        shift = float(np.median(late[at : at + 10]) - np.median(late[at - 10 : at]))
+        if abs(shift) > _SHIFT:
+            return [f"time: the seasons shift by {shift:.1f} months around {years[at]}: months are named wrongly"]
+    return []
