@@ -94,12 +94,13 @@ def _progress() -> Any:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from spread.demo import FAULTS, location, make_archive, make_daily
-    from spread.report import check_writable
+    from spread.placing import check_writable
+    from spread.report import STORE
     from spread.study import Study
 
     out = arguments.out or Path("demo-report")
     if not arguments.archive_only:
-        check_writable(out)
+        check_writable(out, STORE)
     with _progress() as show:
         make_archive(progress=lambda done, total, what: show("making the synthetic archive", done, total))
         if arguments.daily:
@@ -118,12 +119,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from spread.report import check_writable
+    from spread.placing import check_writable
+    from spread.report import STORE
     from spread.study import Study
 
     study = Study.from_toml(arguments.study)
     out = arguments.out or Path(f"{study.name}-report")
-    check_writable(out)
+    check_writable(out, STORE)
     return _report(study, out, arguments.json, arguments.scheduler)
 
 

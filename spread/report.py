@@ -7,11 +7,7 @@ small arrays and never touches a chunk. It is written whole or not at all.
 from __future__ import annotations
 
 import csv
-import errno
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spread.errors import Failure, NotFound, NotWritable
+from spread.errors import Failure, NotFound
+from spread.placing import check_writable, whole_folder
 from spread.study import Study
 from spread.vocabulary import VARIABLES
 
@@ -28,7 +25,8 @@ SCHEMA = 1
 """Version of the layout of ``report.zarr``; grows when a reader of the old layout would fail."""
 
 _GROUPS = ("members", "yearly", "change", "across", "plume")
-_STORE = "report.zarr"
+STORE = "report.zarr"
+"""Name of the store in a report's folder."""
 
 
 @dataclass(frozen=True)
@@ -222,23 +220,12 @@ class Report:
             If it cannot be written; then nothing is left behind.
         """
         folder = Path(folder).absolute()
-        check_writable(folder)
-        aside = None
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            self._write_store(aside / _STORE)
+        check_writable(folder, STORE)
+        with whole_folder(folder) as aside:
+            self._write_store(aside / STORE)
             self._write_tables(aside)
             if extras is not None:
                 extras(aside)
-            aside.chmod(0o755)
-            _flush(aside)
-            _take_place(aside, folder)
-        except OSError as error:
-            raise NotWritable(f"report {folder}: {_cause(error)}; nothing was written") from error
-        finally:
-            if aside is not None:
-                shutil.rmtree(aside, ignore_errors=True)
         return folder
 
     def _write_store(self, path: Path) -> None:
@@ -254,7 +241,6 @@ class Report:
             "provenance": json.dumps(self.provenance),
             "observations": json.dumps(self.observations),
         }
-        # zarr wraps an OSError of the file system in nothing: a full disk arrives here as ENOSPC
         zarr.open_group(path, mode="w", zarr_format=3, attributes=root)
         for name in _GROUPS:
             ds: xr.Dataset = getattr(self, name)
@@ -295,7 +281,7 @@ class Report:
         NotFound
             If there is no report, or one of a later schema.
         """
-        path = Path(folder) / _STORE
+        path = Path(folder) / STORE
         if not path.is_dir():
             raise NotFound(f"report {folder}: not found; `spread run STUDY --out {folder}` writes one")
         import zarr
@@ -315,63 +301,9 @@ class Report:
         )
 
 
-def check_writable(folder: str | Path) -> None:
-    """Refuse a place where a report cannot go, before any work is done.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where the report should go.
-
-    Raises
-    ------
-    NotWritable
-        If something else is there, or its parent cannot be written.
-    """
-    folder = Path(folder).absolute()
-    if folder.exists() and not (folder / _STORE).is_dir() and (not folder.is_dir() or any(folder.iterdir())):
-        raise NotWritable(f"report {folder}: something else is there; give another --out, or remove it")
-    parent = next(p for p in (folder, *folder.parents) if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise NotWritable(f"report {folder}: no permission to write in {parent}; give another --out")
-
-
-def _cause(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; free some space or give another --out"
-    return f"{error.strerror or error}"
-
-
 def _write_csv(path: Path, records: list[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         if records:
             writer = csv.DictWriter(file, fieldnames=list(records[0]))
             writer.writeheader()
             writer.writerows(records)
-
-
-def _flush(folder: Path) -> None:
-    """Bring every file to the disk before the folder gets its name."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-
-
-def _take_place(aside: Path, folder: Path) -> None:
-    """Give the new report its name; an older one steps aside first and comes back if that fails."""
-    if not folder.exists():
-        aside.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent)) / "report"
-    folder.rename(old)
-    try:
-        aside.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(old.parent, ignore_errors=True)
