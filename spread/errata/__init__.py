@@ -6,7 +6,7 @@ temperature and precipitation, monthly and daily, land carbon and fixed fields, 
 datasets it is silent.
 
 A row without a version cannot be matched exactly. What is known of any version of its dataset is then a note that says
-so, and never rejects it: most often a mended version is what is stored.
+so, and never rejects it: a sound version may be what is stored.
 
 Source: ES-DOC errata of CMIP6 (errata.es-doc.org), archived in naomi-henderson/cmip6collect2; `derive.py` made the
 table from facts only: dataset, version, errata number, severity, status.
