@@ -107,7 +107,7 @@ class Study(_Strict):
     experiments : tuple of str
         Scenarios to compare.
     historical : str or None
-        Experiment that precedes them; None where the experiments stand alone.
+        Experiment that precedes them; None (in TOML, which has no such word, ``"none"``) where they stand alone.
     models, exclude_models : tuple of str
         ``source_id`` to take (empty: all) and to leave.
     members : str or tuple of str
@@ -209,6 +209,11 @@ class Study(_Strict):
         if breaches:
             raise ValueError("; ".join(breaches))
         return ERRATA | dict(value)
+
+    @field_validator("historical", mode="before")
+    @classmethod
+    def _none_in_toml(cls, value: Any) -> Any:
+        return None if value in ("none", "") else value
 
     @field_validator("variable_id")
     @classmethod
