@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlparse
 
@@ -22,6 +20,14 @@ from spread.vocabulary import Row
 
 if TYPE_CHECKING:
     import xarray as xr
+
+_PACKING = (
+    "_FillValue",
+    "missing_value",
+    "scale_factor",
+    "add_offset",
+    "_Unsigned",
+)  # CF attributes that decode values
 
 
 def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -> xr.Dataset:
@@ -89,64 +95,37 @@ def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None)
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be read: {one_line(error)}") from error
 
 
-class _StrictChunks:
-    """A window in which arrays open strictly, shared by the threads that open stores at the same time.
-
-    The setting is global while an array is opened and captured by the array from then on. Windows of several threads
-    overlap, so the first one in sets it and the last one out puts the old value back.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._setting = threading.Lock(), 0, ExitStack()
-
-    def __enter__(self) -> None:
-        import zarr
-
-        with self._lock:
-            if self._inside == 0:
-                self._setting.enter_context(zarr.config.set({"array.read_missing_chunks": False}))
-            self._inside += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._setting.close()
-
-
-_strict_chunks = _StrictChunks()
-
-
 def _open(store: CheckedStore, variable_id: str) -> xr.Dataset:
     import xarray as xr
-    import zarr
 
-    with _strict_chunks:
-        ds = xr.open_dataset(cast(Any, store), engine="zarr", chunks=None, decode_times=False)
+    ds = xr.open_dataset(cast(Any, store), engine="zarr", chunks=None, decode_times=False)
     loaded = {}
-    for name in ds.variables:
+    for name, array in ds.variables.items():
         if str(name).strip() == variable_id:
-            loaded[name] = ds[name].variable.chunk(ds[name].encoding.get("preferred_chunks", {}))
-            continue
-        try:
-            loaded[name] = ds[name].variable.load()  # without dask: these few values need no scheduler
-        except zarr.errors.ChunkNotFoundError:  # a coordinate that is all fill value may lawfully have no chunk
-            loaded[name] = _filled(store, str(name), ds[name].variable)
+            loaded[name] = _strict(store, str(name), array).chunk(array.encoding.get("preferred_chunks", {}))
+        else:
+            loaded[name] = array.load()  # without dask: these few values need no scheduler
     return ds.assign({n: v for n, v in loaded.items() if n not in ds.coords}).assign_coords(
         {n: v for n, v in loaded.items() if n in ds.coords}
     )
 
 
-def _filled(store: CheckedStore, name: str, variable: xr.Variable) -> xr.Variable:
-    """A coordinate whose missing chunks are its fill value."""
+def _strict(store: CheckedStore, name: str, variable: xr.Variable) -> xr.Variable:
+    """The same variable, lazily, from an array to which a missing chunk is an error.
+
+    Only the data are strict: a coordinate that is all fill value lawfully has no chunk. Zarr's setting for it is global
+    while arrays are opened, so that threads would get in each other's way; here each array carries its own.
+    """
     import xarray as xr
     import zarr
+    from xarray.backends.zarr import ZarrArrayWrapper
+    from xarray.core.indexing import LazilyIndexedArray
 
-    array = zarr.open_array(store, path=name, mode="r", config={"read_missing_chunks": True})
-    packing = {k: v for k, v in variable.encoding.items() if k in ("_FillValue", "scale_factor", "add_offset")}
-    raw = xr.Variable(variable.dims, array[...], packing)
-    values = xr.conventions.decode_cf_variable(name, raw, decode_times=False).values
-    return xr.Variable(variable.dims, values, variable.attrs, variable.encoding)
+    array = zarr.open_array(store, path=name, mode="r", config={"read_missing_chunks": False})
+    packing = {key: value for key, value in variable.encoding.items() if key in _PACKING}
+    raw = xr.Variable(variable.dims, LazilyIndexedArray(ZarrArrayWrapper(array)), {**variable.attrs, **packing})
+    decoded = xr.conventions.decode_cf_variable(name, raw, decode_times=False)
+    return xr.Variable(variable.dims, decoded._data, variable.attrs, variable.encoding)
 
 
 def _local_path(url: str) -> str:

@@ -63,30 +63,32 @@ def suspicious_series(
     """
     there = np.isfinite(mean)
     months, mean = months[there], mean[there]
+    if not months.size:
+        return []
     found = []
     if extremes is not None:
         extremes = extremes[there]
         found += _constant(months, extremes, cells) + _copied(months, mean, extremes, variable, cells)
     step = 1 if frequency == "mon" else 12
-    steps: list[str] = []
     for piece in np.split(np.arange(months.size), np.flatnonzero(np.diff(months) != step) + 1):
         if piece.size * step >= 12 * _YEARS:
-            steps += _strays(months[piece], mean[piece], variable) if frequency == "mon" else []
-            steps = steps or _steps(months[piece], mean[piece], variable, 12 // step)
-    found += steps
+            # a step looks like stray months where it begins
+            said = _steps(months[piece], mean[piece], variable, 12 // step)
+            found += said or (_strays(months[piece], mean[piece], variable) if frequency == "mon" else [])
     if frequency == "mon" and variable.warmest is not None:
         found += _seasons(months, mean, variable.warmest)
     return found
 
 
-def _some(months: Months) -> str:
+def some_of(months: NDArray[np.integer]) -> str:
+    """Say months as spans, three at most and how many more."""
     when = spans(months)
     return ", ".join(when[:3]) + (f" and {len(when) - 3} more spans" if len(when) > 3 else "")
 
 
 def _constant(months: Months, extremes: Floats, cells: int) -> list[str]:
     flat = (extremes[:, 0] == extremes[:, 1]) & (cells > 1)
-    return [f"values: {extremes[flat][0, 0]:g} in every cell in {_some(months[flat])}"] if flat.any() else []
+    return [f"values: {extremes[flat][0, 0]:g} in every cell in {some_of(months[flat])}"] if flat.any() else []
 
 
 def _copied(months: Months, mean: Floats, extremes: Floats, variable: Variable, cells: int) -> list[str]:
@@ -100,7 +102,7 @@ def _copied(months: Months, mean: Floats, extremes: Floats, variable: Variable, 
     if not again.any():
         return []
     origin = months[first[which.ravel()][again]]
-    return [f"values: {_some(months[again])} are bit for bit those of {_some(origin)}"]
+    return [f"values: {some_of(months[again])} are bit for bit those of {some_of(origin)}"]
 
 
 def _robust_deviation(values: Floats) -> float:
@@ -120,12 +122,14 @@ def _strays(months: Months, mean: Floats, variable: Variable) -> list[str]:
     stray = _beyond(change, 0.5 * variable.jump)
     if not stray.any():
         return []
-    # a stray month is seen in its neighbours and in the years beside it, each time by half
-    worst = float(change[np.abs(change).argmax()])
-    main = np.abs(change) > 0.8 * abs(worst)
+    # a stray month is seen in its neighbours too, and in the years beside it, each time by half
+    near = np.convolve(stray, np.ones(3), mode="full") > 0.0
+    away = np.where(near, middle - np.median(middle), 0.0)
+    worst = float(away[np.abs(away).argmax()])
+    times = np.abs(change).max() / _robust_deviation(change)
     return [
-        f"mean over the whole domain: {_some(months[13:-13][main & stray])} {variable.units} "
-        f"off its neighbours by {worst:.3g}, {abs(worst) / _robust_deviation(change):.0f} times the usual"
+        f"mean over the whole domain: {some_of(months[12:-12][np.abs(away) > 0.7 * abs(worst)])} off by {worst:.3g} "
+        f"{variable.units} from the months and years beside, {times:.0f} times the usual"
     ]
 
 

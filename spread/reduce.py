@@ -2,7 +2,8 @@
 
 :func:`area_means` builds the lazy reduction of one dataset; :func:`reduce_all` runs many, each on its own, so that one
 bad store never stops the others. What only the values can show is checked here, where they are read: a value beyond
-the variable's plausible range or a month with missing cells is never averaged.
+the variable's plausible range or a month with missing cells is never averaged. What only a whole run shows, a step or a
+copied month, is checked once all its chunks are read, by :func:`compute_or_fail`: the lazy means never wait for it.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spread.cache import ArrayCache, key_of
-from spread.calendars import spans
 from spread.errors import Failure, NotConforming, one_line
 from spread.grids import Grid
 from spread.operators import apply_weights, region_weights
+from spread.plausibility import some_of, suspicious_series
 from spread.study import Region
 from spread.transport import is_transient
 from spread.vocabulary import FACETS, VARIABLES
 
 type Sums = NDArray[np.float64] | da.Array
 
-KERNEL_VERSION = "1"
+KERNEL_VERSION = "2"
 """Changes when a reduction gives other numbers."""
 
 _COMPLETE = 1.0 - 1e-10  # share of the weight that must be finite: less than any one cell may be missing
@@ -46,17 +47,21 @@ class Reduction:
     means : xarray.DataArray
         ``(time, region)``, lazy: what people get.
     sums : dask.array.Array
-        ``(time, 2, outputs)``, lazy: what is read, one block for each of the store's time chunks.
+        ``(time, 2, outputs + 1)``, lazy: what is read, one block for each of the store's time chunks. Weighted sums and
+        the weights of finite cells, the whole domain last; behind them the lowest and highest value of each month.
     domain : str
         Where the variable is defined.
     key : str
         Content address of the sums: store, version, contents, fixes, operators and kernel.
+    cells : int
+        Cells of the grid.
     """
 
     means: xr.DataArray
     sums: da.Array
     domain: str
     key: str
+    cells: int = 1
 
     def blocks(self) -> list[tuple[str, da.Array]]:
         """Each time chunk's key and lazy sums."""
@@ -126,18 +131,19 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
         data, "tyx",
         da.from_array(np.asarray(ds["month_number"].values), chunks=(data.chunks[0],)), "t",
         da.from_array(weights, chunks=(weights.shape[0], *data.chunks[1:])), "ryx",
-        new_axes={"k": 2}, adjust_chunks={"y": 1, "x": 1}, dtype=np.float64, concatenate=True,
+        new_axes={"k": 2}, adjust_chunks={"r": weights.shape[0] + 1, "y": 1, "x": 1}, concatenate=True,
         who=who, plausible=variable.plausible, units=variable.units,
-        meta=np.empty((0, 0, 0, 0, 0)),
+        dtype=np.float64, meta=np.empty((0, 0, 0, 0, 0)),
     )  # fmt: skip
     sums = da.blockwise(
         _check_whole, "tkr",
-        partial.sum(axis=(3, 4)), "tkr",
+        da.reduction(partial, _together, _together, axis=(3, 4), dtype=np.float64), "tkr",
         da.from_array(np.asarray(ds["month_number"].values), chunks=(data.chunks[0],)), "t",
-        dtype=np.float64, who=who, plausible=variable.plausible_mean, units=variable.units, meta=np.empty((0, 0, 0)),
+        dtype=np.float64, who=who, plausible=variable.plausible_mean, units=variable.units, domain=variable.domain,
+        meta=np.empty((0, 0, 0)),
     )  # fmt: skip
     means = xr.DataArray(
-        _means(sums, variable.domain)[:, :-1],
+        _means(sums[..., :-1], variable.domain)[:, :-1],
         dims=("time", "region"),
         coords={
             "time": ds["time"],
@@ -159,7 +165,7 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
             "checks": [variable.plausible, variable.plausible_mean, variable.units],
         }
     )
-    return Reduction(means, sums, variable.domain, key)
+    return Reduction(means, sums, variable.domain, key, int(np.prod(grid.shape)))
 
 
 def _means(sums: Sums, domain: str) -> Sums:
@@ -179,7 +185,8 @@ def _partial_sums(
     plausible: tuple[float, float],
     units: str,
 ) -> NDArray[np.float64]:
-    """One chunk: its weighted sums and the weights of its finite cells, ``(time, 2, outputs, 1, 1)``."""
+    """One chunk: weighted sums and weights of finite cells, and extremes, ``(time, 2, outputs + 1, 1, 1)``."""
+    low, high = np.full(field.shape[0], np.inf), np.full(field.shape[0], -np.inf)
     if field.size:
         steps = field.reshape(field.shape[0], -1)
         with np.errstate(invalid="ignore"):
@@ -188,27 +195,43 @@ def _partial_sums(
         if bad.any():
             worst = low[bad].min() if (low[bad] < plausible[0]).any() else high[bad].max()
             raise NotConforming(who, ["values: " + _implausible(months[bad], float(worst), plausible, units)])
-    sums, present = apply_weights(field, weights)
-    return np.stack([sums, present], axis=1)[..., None, None]
+        low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
+    extremes = np.stack([low, high], axis=1)[..., None].astype(np.float64)
+    return np.concatenate([np.stack(apply_weights(field, weights), axis=1), extremes], axis=2)[..., None, None]
+
+
+def _together(parts: NDArray[np.float64], axis: tuple[int, ...], keepdims: bool) -> NDArray[np.float64]:
+    """Join the chunks of a month: sums add up, of extremes the lowest and the highest remain."""
+    joined = parts.sum(axis=axis, keepdims=True)
+    joined[:, 0, -1] = parts[:, 0, -1].min(axis=(-2, -1), keepdims=True)
+    joined[:, 1, -1] = parts[:, 1, -1].max(axis=(-2, -1), keepdims=True)
+    return joined if keepdims else joined[..., 0, 0]
 
 
 def _check_whole(
-    sums: NDArray[np.float64], months: NDArray[np.integer], who: str, plausible: tuple[float, float], units: str
+    sums: NDArray[np.float64],
+    months: NDArray[np.integer],
+    who: str,
+    plausible: tuple[float, float],
+    units: str,
+    domain: str,
 ) -> NDArray[np.float64]:
     """Refuse months whose mean over the whole domain no unit and no factor could explain; else ``sums`` itself."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums[:, 0, -1] / sums[:, 1, -1]
-        bad = (sums[:, 1, -1] >= _COMPLETE) & ((mean < plausible[0]) | (mean > plausible[1]))
+        mean = sums[:, 0, -2] / sums[:, 1, -2]
+        # a land field may lack lakes in every month
+        least = _COMPLETE if domain == "all" else 0.5
+        bad = (sums[:, 1, -2] >= least) & ((mean < plausible[0]) | (mean > plausible[1]))
     if bad.any():
         worst = float(mean[bad][np.argmax(np.abs(mean[bad] - np.mean(plausible)))])
         hint = "; the values look 1000 times too small" if plausible[0] < 1e3 * worst < plausible[1] else ""
-        raise NotConforming(who, ["mean over the globe: " + _implausible(months[bad], worst, plausible, units) + hint])
+        where = "globe" if domain == "all" else domain
+        raise NotConforming(who, [f"mean over the {where}: {_implausible(months[bad], worst, plausible, units)}{hint}"])
     return sums
 
 
 def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[float, float], units: str) -> str:
-    when = spans(months)
-    shown = ", ".join(when[:3]) + (f" and {len(when) - 3} more spans" if len(when) > 3 else "")
+    shown = some_of(months)
     hint = ""
     if units == "K" and -100.0 < worst < 70.0 and len(months) > 6 and worst != 0.0:
         hint = "; the values look like degrees Celsius"
@@ -277,12 +300,27 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
     try:
         # one chunk in memory at a time: parallelism is over stores
         sums = np.concatenate([_sums(key, block, cache) for key, block in planned.blocks()])
+        found = _suspicions(planned, sums)
+        if found:
+            return Failure(name, "reduce", "; ".join(found), facets=facets)
     except NotConforming as error:
         return Failure(name, "reduce", "; ".join(error.breaches), facets=facets)
     except Exception as error:  # a store raises what it likes; one of them never stops the others
         reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
         return Failure(name, "reduce", reason, unreadable=True, transient=is_transient(error), facets=facets)
-    return planned.means.copy(data=_means(sums, planned.domain)[:, :-1])
+    return planned.means.copy(data=_means(sums[..., :-1], planned.domain)[:, :-1])
+
+
+def _suspicions(planned: Reduction, sums: NDArray[np.float64]) -> list[str]:
+    """What is wrong with a run as a whole."""
+    return suspicious_series(
+        np.asarray(planned.means["month_number"].values),
+        _means(sums[..., :-1], planned.domain)[:, -1],
+        VARIABLES[str(planned.means.name)],
+        planned.means.attrs["frequency"],
+        sums[:, :, -1],
+        planned.cells,
+    )
 
 
 def _sums(key: str, block: da.Array, cache: ArrayCache | None) -> NDArray[np.float64]:

@@ -222,7 +222,9 @@ def test_no_permission_to_read(small_archive, tmp_path, study, one_bad_line):
 def test_no_permission_to_write(study, capsys, monkeypatch, tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir()
-    monkeypatch.setattr("spread.placing.os.access", lambda path, mode: Path(path) != folder)  # root may write everywhere
+    monkeypatch.setattr(
+        "spread.placing.os.access", lambda path, mode: Path(path) != folder
+    )  # root may write everywhere
     assert main(["run", str(study()), "--out", str(folder / "out")]) == 2
     assert "no permission to write" in capsys.readouterr().err
     assert not list(folder.iterdir())

@@ -248,3 +248,16 @@ def test_public_buckets_are_read_without_credentials():
 )  # fmt: skip
 def test_faults_of_the_transport_may_pass(error, passing):
     assert is_transient(error) is passing
+
+
+def test_a_dimension_of_one_cell_at_zero_has_no_chunk_and_opens(tmp_path):
+    """A global mean lies at latitude 0, which is its fill value: Zarr writes no chunk for it."""
+    mean = published().isel(lat=slice(0, 1), lon=slice(0, 1)).assign_coords(lat=[0.0])
+    mean = mean.drop_vars(["lat_bnds", "lon_bnds"])
+    mean.to_zarr(tmp_path / "gm.zarr", zarr_format=2, encoding={"lat": {"_FillValue": None}})
+    assert not (tmp_path / "gm.zarr" / "lat" / "0").exists()
+    opened = open_row(row(zstore=str(tmp_path / "gm.zarr")))
+    assert opened["lat"].values.tolist() == [0.0]
+    (tmp_path / "gm.zarr" / "tas" / "0.0.0").unlink()
+    with pytest.raises(zarr.errors.ChunkNotFoundError):
+        open_row(row(zstore=str(tmp_path / "gm.zarr")))["tas"].compute()

@@ -1,7 +1,9 @@
 """Area means: equal to plain NumPy, whatever the chunks; what is broken is refused by name."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
+import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -302,3 +304,74 @@ def test_a_cluster_gives_the_same_bits():
     assert set(there) == {"A", "B", "C"}
     for name, result in there.items():
         np.testing.assert_array_equal(result, here[name])
+
+
+def run_of(values, **options) -> xr.DataArray | Failure:
+    """A run of 40 years, as the flow reduces it."""
+    return compute_or_fail(planned(conform(published(values, months=480, **options), row())))
+
+
+def years_with_seasons() -> np.ndarray:
+    season = -2.0 * np.cos(2 * np.pi * np.arange(480) / 12.0)[:, None, None]
+    return (0.1 * field(480, 6, 8) + 260.0 + season).astype("f4")
+
+
+def copied(values):
+    values[240:252] = values[228:240]
+
+
+def flat(values):
+    values[17] = 288.0
+
+
+def stepped(values):
+    values[300:] += 4.0
+
+
+@pytest.mark.parametrize("chunks", [(480, 6, 8), (50, 6, 8), (100, 3, 5)])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (copied, "2020-01..2020-12 are bit for bit those of 2019-01..2019-12"),
+        (flat, "288 in every cell in 2001-06"),
+        (stepped, "steps by [34].* at 2025-01"),
+    ],
+)
+def test_what_only_the_whole_run_shows_becomes_a_failure(spoil, said, chunks):
+    values = years_with_seasons()
+    assert isinstance(run_of(values, chunks=chunks), xr.DataArray)
+    spoil(values)
+    failure = run_of(values, chunks=chunks)
+    assert isinstance(failure, Failure)
+    assert failure.stage == "reduce"
+    assert not failure.unreadable
+    assert re.search(said, failure.reason), failure.reason
+
+
+def test_the_lazy_means_never_wait_for_the_whole_run():
+    values = field(24, 6, 8)
+    values[20] = values[3]
+    result = means(conform(published(values, chunks=(1, 6, 8)), row()))
+    with dask.config.set(scheduler="synchronous"):
+        assert np.isfinite(result[:4].compute()).all()
+
+
+@pytest.mark.parametrize("chunks", [(24, 6, 8), (5, 3, 5), (1, 1, 8)])
+def test_the_extremes_of_a_month_are_those_of_all_its_chunks(chunks):
+    values = field(24, 6, 8)
+    values[4] = np.nan
+    values[5, 2] = np.nan
+    found = planned(conform(published(values, chunks=chunks), row())).sums.compute()[:, :, -1]
+    low, high = np.fmin.reduce(values.reshape(24, -1), axis=1), np.fmax.reduce(values.reshape(24, -1), axis=1)
+    low[4], high[4] = np.inf, -np.inf
+    np.testing.assert_array_equal(found, np.stack([low, high], axis=1))
+
+
+@pytest.mark.parametrize("lake", [False, True])
+@pytest.mark.parametrize("factor", [1000.0, 1e-3])
+def test_land_carbon_a_thousand_times_off_is_refused(factor, lake):
+    values = land_values(24) * np.float32(factor)
+    if lake:
+        values[:, 2, 3] = np.nan
+    with pytest.raises(NotConforming, match=r"mean over the land|values"):
+        means(land_dataset(values)).compute()

@@ -60,6 +60,11 @@ def times_thousand(ds: xr.Dataset, variable_id: str) -> xr.Dataset:
     return ds.assign({variable_id: (field.astype(np.float64) * 1000.0).assign_attrs(field.attrs)})
 
 
+def turn_sign(ds: xr.Dataset, variable_id: str) -> xr.Dataset:
+    """Turn the sign of the field."""
+    return ds.assign({variable_id: (-ds[variable_id]).assign_attrs(ds[variable_id].attrs)})
+
+
 QUIRKS = (
     Quirk(
         "FGOALS-g3", "historical", "*", "*",
@@ -78,6 +83,12 @@ QUIRKS = (
         "precipitation is 1000 times too small; multiplied by 1000",
         "ESMValCore cmor/_fixes/cmip6/ciesm.py (Pr)",
         times_thousand,
+    ),
+    Quirk(
+        "SAM0-UNICON", "*", "nbp", "20190323",
+        "net biome production has the wrong sign; turned",
+        "ESMValCore cmor/_fixes/cmip6/sam0_unicon.py (Nbp), tested there for v20190323",
+        turn_sign,
     ),
 )  # fmt: skip
 """All quirks; when they outgrow 300 lines, one file a model."""

@@ -2,6 +2,7 @@
 
 A step belongs to the month in which its bounds have their middle; where the bounds do not span a month, to the month of
 its stamp. Repeated or unordered steps are not touched here: the contract refuses them unless a quirk cures them first.
+Refused here is an axis whose months do not keep pace with its days: its calendar is not the one it names.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spread.calendars import canonical_calendar, label, month_number
+from spread.calendars import ALIASES, canonical_calendar, label, month_number
 
 FREQUENCIES = {"mon": "mon", "monC": "mon", "Amon": "mon", "Lmon": "mon", "yr": "yr", "Eyr": "yr", "Lyr": "yr"}
 """Frequencies and tables that the flow reduces (GFDL-CM4 writes ``monC``: ES-DOC errata b6302400)."""
@@ -49,7 +50,7 @@ def conform_times(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
     Raises
     ------
     ValueError
-        If time is missing or cannot be decoded.
+        If time is missing, cannot be decoded, or is not in the calendar that it names.
     """
     if "time" not in ds.variables or ds["time"].ndim != 1:
         raise ValueError("time: expected one dimension of that name, got none")
@@ -60,7 +61,7 @@ def conform_times(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         calendar = "standard"
         fixes.append("time: no calendar given, standard assumed (CF default)")
     stamps = _decode(np.asarray(time.values, dtype=np.float64), units, calendar)
-    number = _numbers(stamps)
+    number, when = _numbers(stamps), np.array(time.values, dtype=np.float64)
     bounds = _bounds(ds)
     if bounds is not None:
         length = np.abs(bounds[:, 1] - bounds[:, 0])
@@ -69,13 +70,14 @@ def conform_times(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
         if sound.any():
             middles = _numbers(_decode(bounds[sound].mean(axis=1), units, calendar))
             moved = int((number[sound] != middles).sum())
-            number[sound] = middles
+            number[sound], when[sound] = middles, bounds[sound].mean(axis=1)
             if moved and frequency == "mon":
                 fixes.append(f"time: {moved} stamps lie outside their month, bounds decide")
         if not sound.all():
             fixes.append(f"time: {int((~sound).sum())} bounds span {length[~sound].min():g} days, stamps decide")
     if frequency == "yr":
         number = number // 12 * 12
+    _check_pace(when, number, units, calendar, 1 if frequency == "mon" else 12)
     drop = [name for name in (time.attrs.get("bounds"), "time_bnds", "time_bounds") if name in ds.variables]
     ds = ds.drop_vars(dict.fromkeys(drop))
     attrs = {key: value for key, value in time.attrs.items() if key not in ("units", "calendar", "bounds")}
@@ -94,6 +96,25 @@ def _decode(values: NDArray[np.float64], units: object, calendar: str) -> NDArra
 
 def _numbers(stamps: NDArray[np.object_]) -> NDArray[np.int64]:
     return month_number(np.array([s.year for s in stamps], np.int64), np.array([s.month for s in stamps], np.int64))
+
+
+def _check_pace(when: NDArray[np.float64], number: NDArray[np.int64], units: object, calendar: str, step: int) -> None:
+    """Refuse months that repeat or are left out while the axis goes on from one month to the next."""
+    day = _decode(np.array([0.0, 1.0]), units, calendar)
+    days = np.diff(when) * ((day[1] - day[0]).total_seconds() / 86400.0) / step
+    months = np.diff(number) // step
+    # 31 days at most lie between the middles of two months, 59 at least between those of a month and the next but one
+    odd = ((months == 0) & (days > 25.0) & (days < 45.0)) | ((months == 2) & (days < 45.0))
+    if not odd.any():
+        return
+    others = [c for c in dict.fromkeys(ALIASES.values()) if c != canonical_calendar(calendar)]
+    fitting = [c for c in others if (np.diff(_numbers(_decode(when, units, c))) // step == 1).all()]
+    at = int(np.flatnonzero(odd)[0])
+    raise ValueError(
+        f"time: {int(odd.sum())} steps of about {days[at]:.0f} days do not lead to the next month in the calendar "
+        f"{calendar!r}, the first from {label(int(number[at]))} to {label(int(number[at + 1]))}"
+        + (f"; the axis looks like {fitting[0]}" if fitting else "")
+    )
 
 
 def _bounds(ds: xr.Dataset) -> NDArray[np.float64] | None:

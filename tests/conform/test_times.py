@@ -185,3 +185,35 @@ def test_missing_months_complete_the_others(there):
 
 def test_missing_years_are_counted_in_years():
     assert missing_months(np.array([24000, 24012, 24048]), 12).tolist() == [24024, 24036]
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+@pytest.mark.parametrize(
+    ("true", "named", "years", "said"),
+    [
+        ("360_day", "standard", 10, "looks like 360_day"),
+        ("360_day", "365_day", 10, "looks like 360_day"),
+        ("365_day", "360_day", 10, "looks like"),
+        ("365_day", "standard", 165, "looks like 365_day"),
+        ("standard", "365_day", 165, "looks like standard"),
+    ],
+)
+def test_a_calendar_of_another_name_is_refused_and_guessed(true, named, years, said, bounded):
+    stamps, bounds, units = monthly_time(true, (1850, 1), 12 * years)
+    ds = timed(stamps, units, named, bounds if bounded else None)
+    with pytest.raises(ValueError, match="do not lead to the next month") as refused:
+        conform_times(ds)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("true", "named"), [("365_day", "standard"), ("standard", "proleptic_gregorian")])
+def test_a_calendar_of_another_name_that_names_every_month_rightly_does_no_harm(true, named):
+    stamps, bounds, units = monthly_time(true, (1950, 1), 12 * 30)
+    assert numbers(timed(stamps, units, named, bounds)) == list(range(12 * 1950, 12 * 1980))
+
+
+def test_gaps_and_repeated_steps_keep_pace_with_the_days():
+    stamps, bounds, units = monthly_time("standard", (1950, 1), 60)
+    at = [*range(10), *range(11, 20), *range(14, 20), *range(30, 60)]
+    found = numbers(timed(stamps[at], units, "standard", bounds[at]))
+    assert found == [12 * 1950 + i for i in at]
