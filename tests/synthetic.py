@@ -91,7 +91,7 @@ def published(
             "lat": ("lat", lat, {"units": "degrees_north", "standard_name": "latitude", "bounds": "lat_bnds"}),
             "lon": ("lon", lon, {"units": "degrees_east", "standard_name": "longitude", "bounds": "lon_bnds"}),
         },
-        attrs={"frequency": "mon", "table_id": "Amon", "source_id": "MODEL", "version": "20200101"},
+        attrs={"frequency": "mon", "version": "20200101"},
     )
 
 

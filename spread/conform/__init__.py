@@ -10,7 +10,7 @@ import xarray as xr
 
 from spread.calendars import spans
 from spread.conform.bounds import conform_bounds, grid_of
-from spread.conform.contract import breaches
+from spread.conform.contract import breaches, not_who_it_says
 from spread.conform.names import conform_names
 from spread.conform.quirks import apply_quirks
 from spread.conform.times import conform_times, missing_months
@@ -54,7 +54,7 @@ def conform(
     if row.variable_id not in {str(name).strip() for name in ds.variables}:
         raise NotConforming(row.name, [f"variable: expected {row.variable_id!r}, got {sorted(map(str, ds.data_vars))}"])
     fixes: list[str] = []
-    found: list[str] = []
+    found = not_who_it_says(ds, row)
     for step in (
         lambda d: conform_names(d, row.variable_id),
         lambda d: conform_units(d, variable),

@@ -16,6 +16,7 @@ from spread.conform.units import land_share, linear_conversion
 from spread.grids import EARTH_RADIUS, Grid, make_grid
 
 SPHERE = 4.0 * np.pi * EARTH_RADIUS**2  # m2
+_AREAS = 1e-3  # how far published areas may be from the whole Earth; the radius taken makes 1e-4
 
 
 def conform_bounds(
@@ -119,7 +120,7 @@ def _area(grid: Grid, areacella: xr.DataArray | None) -> tuple[np.ndarray, str, 
     except ValueError as error:
         return computed, source, [f"areacella: left aside, {error}"]
     values = values * factor + offset
-    if not (np.isfinite(values).all() and (values >= 0).all() and abs(values.sum() / SPHERE - 1.0) < 0.02):
+    if not (np.isfinite(values).all() and (values >= 0).all() and abs(values.sum() / SPHERE - 1.0) < _AREAS):
         return computed, source, ["areacella: left aside, it does not add up to the area of the Earth"]
     if grid.rectilinear and (np.abs(values / np.maximum(computed, 1.0) - 1.0) > 0.25).mean() > 0.1:
         return computed, source, ["areacella: left aside, its cells are not in the field's order"]

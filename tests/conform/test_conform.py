@@ -150,3 +150,20 @@ def test_a_long_control_run_conforms_in_any_calendar(calendar):
     result = conform(ds, row())
     assert result["month_number"].values.tolist() == list(range(12, 1312))
     assert result.attrs["missing_periods"] == []
+
+
+@pytest.mark.parametrize("facet", ["source_id", "experiment_id", "variable_id", "table_id", "variant_label"])
+def test_a_store_that_says_it_is_another_dataset_is_refused(facet):
+    with pytest.raises(NotConforming, match=f"{facet}: the catalog says '.*', the store 'OTHER'"):
+        conform(published().assign_attrs({facet: "OTHER"}), row())
+
+
+def test_a_start_year_is_no_part_of_the_variant_label():
+    ds = published().assign_attrs(variant_label="r1i1p1f1")
+    assert conform(ds, row(member_id="s1960-r1i1p1f1")).attrs["member_id"] == "s1960-r1i1p1f1"
+
+
+def test_a_globe_without_its_polar_row_is_refused():
+    ds = published(rows=12).isel(lat=slice(0, 11))
+    with pytest.raises(NotConforming, match="of the Earth"):
+        conform(ds, row())
