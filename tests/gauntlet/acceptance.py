@@ -4,12 +4,16 @@ Not collected by pytest yet: five of the 232 cases are still silently wrong (two
 other-variable-inside, wrong-epoch-scenario, nav-lat-lon). It becomes ``tests/test_gauntlet.py`` when they are not.
 """
 
+from dataclasses import replace
+from math import inf
+
 import pytest
 
 from gauntlet import clean, judge, kills, score
 from gauntlet.archive import Archive
 from gauntlet.ensemble import HEALTHY, MODELS, spread_of, truth
 from gauntlet.judge import Answer
+from spread.vocabulary import VARIABLES
 
 SD = 1.0
 TRUE = {"VICTIM": 4.0, "A": 3.0, "B": 5.0}
@@ -92,12 +96,12 @@ def _complete(monkeypatch):
     return lambda report: [record | {"complete": True} for record in sound(report)]
 
 
-def test_a_lost_chunk_read_as_fill_values_is_counted(tmp_path, monkeypatch):
-    from contextlib import nullcontext
-
-    monkeypatch.setattr("spread.opening._strict_chunks", nullcontext())
-    verdict = run_here("chunk-lost", tmp_path)
-    assert verdict.outcome != "repaired"
+def test_wrong_units_without_the_plausible_range_are_counted(tmp_path, monkeypatch):
+    assert run_here("celsius-scenario", tmp_path).outcome == "excluded"
+    believing = replace(VARIABLES["tas"], plausible=(-inf, inf), plausible_mean=(-inf, inf))
+    monkeypatch.setattr("spread.reduce.VARIABLES", VARIABLES | {"tas": believing})
+    monkeypatch.setattr("spread.reduce.suspicious_series", lambda *series, **more: [])
+    assert run_here("celsius-scenario", tmp_path).outcome == "silent wrong"
 
 
 def test_the_last_line_counts_what_is_silent():

@@ -64,7 +64,7 @@ class Court:
         self.store = ObjectStore(root / "bucket")
         archive = Archive(root / "bucket", f"gs://{BUCKET}")
         collection = archive.build(Case("kills", "process", ""))
-        self.store.obey([Rule(_CHUNK, slow(0.12))])
+        self.store.obey([Rule(_CHUNK, slow(0.25))])
         self.study = root / "study.toml"
         options = "\n".join(f"{key} = {json.dumps(value)}" for key, value in self.store.options["gs"].items())
         self.study.write_text(
@@ -86,7 +86,8 @@ class Court:
         command = [sys.executable, "-m", "spread", "run", str(self.study), "--json", "--out",
                    str(self.root / name / "out" / "report")]  # fmt: skip
         (self.root / name / "out").mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with (self.root / name / "stderr").open("wb") as said:
+            return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said)
 
     def entries(self, name: str) -> dict[str, tuple[int, int]]:
         """Finished files of a cache: inode and time of change."""
@@ -101,9 +102,10 @@ class Court:
     def _finish(self, name: str) -> tuple[str, int]:
         """Run to the end; what is said of numbers and members, and how many chunks the cache holds."""
         process = self.start(name)
-        out, err = process.communicate(timeout=240)
+        out, _ = process.communicate(timeout=240)
         if process.returncode != 0:
-            raise RuntimeError(f"code {process.returncode}: {err.decode()[-600:]}")
+            said = (self.root / name / "stderr").read_text(errors="replace")
+            raise RuntimeError(f"code {process.returncode}: {said[-600:]}")
         said = json.loads(out)
         kept = {key: said[key] for key in ("spread", "members", "left_out", "votes")}
         return json.dumps(kept, sort_keys=True), len(self.entries(name))
@@ -111,14 +113,12 @@ class Court:
     def kill(self, number: int, seed: int) -> Kill:
         """Kill one run and run it again."""
         name = f"kill-{number}"
-        after = random.Random(f"{seed}.{number}").uniform(0.15, 1.0) * self.seconds
-        found, process = Kill(after), self.start(name)
-        try:
-            process.communicate(timeout=after)
-            found.finished = True
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        found, process = Kill(0.0), self.start(name)
+        started = time.monotonic()
+        self._wait(name, number, random.Random(f"{seed}.{number}"), process)
+        found.after, found.finished = time.monotonic() - started, process.poll() is not None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
         before = self.entries(name)
         found.kept = len(before)
         self._look_at_report(name, found)
@@ -138,6 +138,16 @@ class Court:
             found.faults.append(f"the cache holds {len(later)} chunks instead of {self.chunks}")
         self._look_for_locks(name, found)
         return found
+
+    def _wait(self, name: str, number: int, draw: random.Random, process: subprocess.Popen) -> None:
+        """Wait for a random moment of the run; every other time for one while it is reading."""
+        until = time.monotonic() + draw.uniform(0.15, 1.0) * self.seconds
+        wanted, more = draw.randrange(self.chunks), draw.uniform(0.0, 0.3)
+        while process.poll() is None and (number % 2 or time.monotonic() < until):
+            if number % 2 and len(self.entries(name)) >= wanted:
+                time.sleep(more)
+                return
+            time.sleep(0.02)
 
     def _look_at_report(self, name: str, found: Kill) -> None:
         """What can be seen under the report's name is a whole report or nothing."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from gauntlet.judge import Answer
 
-LONGEST = 45.0
+LONGEST = 20.0
 """Seconds a peer may take for one case."""
 
 Datasets = Mapping[tuple[str, str], Any]  # by model and experiment
