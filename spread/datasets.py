@@ -8,8 +8,9 @@ from functools import partial
 
 import xarray as xr
 
-from spread import catalog, conform, opening, reduce
+from spread import catalog, conform, opening, reduce, selection
 from spread.errors import Failure, NotComparable, NotConforming, SpreadError
+from spread.selection import SUPPLEMENTARY, Selection
 from spread.study import Study
 from spread.transport import is_transient
 from spread.vocabulary import Row
@@ -26,7 +27,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 def conformed_members(
     study: Study, progress: Progress = silent
-) -> tuple[catalog.Selection, dict[Row, xr.Dataset], list[Failure]]:
+) -> tuple[Selection, dict[Row, xr.Dataset], list[Failure]]:
     """Choose, open and conform the datasets of a study; those that fail become failures.
 
     Parameters
@@ -39,24 +40,24 @@ def conformed_members(
     Selection, dict of Row to Dataset, list of Failure
         What was chosen, the conformed datasets, and what was left out.
     """
-    selection = catalog.select(catalog.read(study.catalog, study.storage_options), study)
+    chosen = selection.select(catalog.read(study.catalog, study.storage_options), study)
     with ThreadPoolExecutor(OPENINGS) as pool:
-        fields = pool.map(partial(_fixed, study), selection.supplementary.values())
-        fixed = dict(zip(selection.supplementary, fields, strict=True))
+        fields = pool.map(partial(_fixed, study), chosen.supplementary.values())
+        fixed = dict(zip(chosen.supplementary, fields, strict=True))
         conformed: dict[Row, xr.Dataset] = {}
-        failures = list(selection.failures)
+        failures = list(chosen.failures)
         for done, (row, result) in enumerate(
-            zip(selection.rows, pool.map(partial(_conformed, study, fixed), selection.rows), strict=True), start=1
+            zip(chosen.rows, pool.map(partial(_conformed, study, fixed), chosen.rows), strict=True), start=1
         ):
             if isinstance(result, Failure):
                 failures.append(result)
             else:
                 conformed[row] = result
-            progress("opening", done, len(selection.rows))
+            progress("opening", done, len(chosen.rows))
     if not conformed:
         reasons = "; ".join(failure.sentence for failure in failures[:3])
         raise NotComparable(f"study {study.name!r}: no dataset can be used: {reasons}")
-    return selection, conformed, failures
+    return chosen, conformed, failures
 
 
 def planned_members(
@@ -102,7 +103,7 @@ def _fixed(study: Study, row: Row) -> xr.DataArray | None:
 
 
 def _conformed(study: Study, fixed: dict[tuple[str, str, str], xr.DataArray | None], row: Row) -> xr.Dataset | Failure:
-    areacella, sftlf = (fixed.get((row.source_id, row.grid_label, name)) for name in catalog.SUPPLEMENTARY)
+    areacella, sftlf = (fixed.get((row.source_id, row.grid_label, name)) for name in SUPPLEMENTARY)
     try:
         return conform.conform(opening.open_row(row, study.storage_options), row, areacella, sftlf)
     except NotConforming as error:

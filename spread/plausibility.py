@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spread.calendars import label, spans
-from spread.vocabulary import Variable
+from spread.vocabulary import Season, Variable
 
 Floats = NDArray[np.float64]
 Months = NDArray[np.int64]
@@ -27,13 +27,6 @@ _YEARS = 20
 
 _CELLS = 16
 """Cells from which equal means, lowest and highest values cannot be chance in unpacked data."""
-
-_SHIFT = 0.7
-"""Months by which the seasons may shift between a decade and the next: real runs (as above) do so by 0.17 at most; one
-month named wrongly makes 1."""
-
-_AMPLITUDE = 0.5
-"""Half the range of a yearly cycle [K] from which it has a phase: 1.3 at least in real runs, 0 on an aquaplanet."""
 
 
 def suspicious_series(
@@ -75,8 +68,8 @@ def suspicious_series(
             # a step looks like stray months where it begins
             said = _steps(months[piece], mean[piece], variable, 12 // step)
             found += said or (_strays(months[piece], mean[piece], variable) if frequency == "mon" else [])
-    if frequency == "mon" and variable.warmest is not None:
-        found += _seasons(months, mean, variable.warmest)
+    if frequency == "mon" and variable.season is not None:
+        found += _seasons(months, mean, variable.season)
     return found
 
 
@@ -150,7 +143,7 @@ def _steps(months: Months, mean: Floats, variable: Variable, year: int) -> list[
     ]
 
 
-def _seasons(months: Months, mean: Floats, warmest: tuple[float, float]) -> list[str]:
+def _seasons(months: Months, mean: Floats, season: Season) -> list[str]:
     """Seasons that come at another time than they can, or shift within the run: months are named wrongly."""
     first = months[0] // 12
     laid = np.full((int(months[-1] // 12 - first + 1), 12), np.nan)
@@ -161,16 +154,16 @@ def _seasons(months: Months, mean: Floats, warmest: tuple[float, float]) -> list
         return []
     turn = np.exp(2j * np.pi * (np.arange(12) + 0.5) / 12.0)
     cycle = (laid - laid.mean(axis=1, keepdims=True)) @ turn / 6.0
-    if np.median(np.abs(cycle)) < _AMPLITUDE:
+    if np.median(np.abs(cycle)) < season.amplitude:
         return []
     centre = float(np.angle(np.median(cycle.real) + 1j * np.median(cycle.imag)))
     month = 6.0 / np.pi * centre
-    if not warmest[0] <= month % 12.0 <= warmest[1]:
-        return [f"time: the warmest time of the year is month {month % 12.0 + 0.5:.1f}, expected month 7: "
-                "the months are named wrongly"]  # fmt: skip
+    if not season.highest[0] <= month % 12.0 <= season.highest[1]:
+        return [f"time: the mean is highest in month {month % 12.0 + 0.5:.1f} of the year, expected "
+                f"{season.highest[0] + 0.5:g}..{season.highest[1] + 0.5:g}: {season.fault}"]  # fmt: skip
     late = 6.0 / np.pi * np.angle(cycle * np.exp(-1j * centre))
     for at in range(10, years.size - 9):
         shift = float(np.median(late[at : at + 10]) - np.median(late[at - 10 : at]))
-        if abs(shift) > _SHIFT:
+        if abs(shift) > season.shift:
             return [f"time: the seasons shift by {shift:.1f} months around {years[at]}: months are named wrongly"]
     return []

@@ -292,7 +292,7 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
     Returns
     -------
     xarray.DataArray or Failure
-        In memory, or the reason.
+        In memory, with a coordinate ``domain_mean`` along time; or the reason.
     """
     attrs = planned.means.attrs
     facets = {key: str(attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
@@ -308,7 +308,8 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
     except Exception as error:  # a store raises what it likes; one of them never stops the others
         reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
         return Failure(name, "reduce", reason, unreadable=True, transient=is_transient(error), facets=facets)
-    return planned.means.copy(data=_means(sums[..., :-1], planned.domain)[:, :-1])
+    means = _means(sums[..., :-1], planned.domain)
+    return planned.means.copy(data=means[:, :-1]).assign_coords(domain_mean=("time", means[:, -1]))
 
 
 def _suspicions(planned: Reduction, sums: NDArray[np.float64]) -> list[str]:

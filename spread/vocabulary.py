@@ -79,6 +79,28 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Season:
+    """The yearly cycle that the mean over a variable's domain must have.
+
+    Parameters
+    ----------
+    highest : tuple of float
+        Between which times of the year it is highest [months since 1 January].
+    amplitude : float
+        Half the range of the cycle from which it has a phase [units of the variable].
+    shift : float
+        Months by which the phase may shift between a decade and the next.
+    fault : str
+        What is wrong where it is highest at another time.
+    """
+
+    highest: tuple[float, float]
+    amplitude: float
+    shift: float = math.inf
+    fault: str = "the months are named wrongly"
+
+
+@dataclass(frozen=True)
 class Variable:
     """What spread holds to be true of a CMIP6 variable.
 
@@ -105,8 +127,8 @@ class Variable:
     jump : float
         Largest change of the domain's mean between two consecutive years that is believed, whatever the run [units];
         half of it for a single month.
-    warmest : tuple of float or None
-        Between which times of the year the domain's mean is highest [months since 1 January]; None where that varies.
+    season : Season or None
+        The yearly cycle of the domain's mean; None where that varies.
     recurs : bool
         True where a field may be bit for bit that of another month.
     """
@@ -124,7 +146,7 @@ class Variable:
     display: tuple[str, float] | None = None
     positive: str = ""
     jump: float = math.inf
-    warmest: tuple[float, float] | None = None
+    season: Season | None = None
     recurs: bool = False
 
     def change_display(self, kind: str) -> tuple[str, float]:
@@ -155,11 +177,18 @@ _LAND = "area: mean where land time: mean"
 # the first two years of abrupt-4xCO2 (chrisroadmap/ar6) by 1.3 K; the yearly cycle peaks 6.1 to 7.0 months after the
 # first of January.
 _TEMPERATURE_JUMP = 2.0  # K
-_WARMEST = (5.1, 8.0)
+# Half the yearly cycle is 1.3 K at least (0 on an aquaplanet), its phase shifts by 0.17 months at most between decades;
+# one month named wrongly makes 1.
+_WARMING = Season(highest=(5.1, 8.0), amplitude=0.5, shift=0.7)
 
 # Of the order of 120 Pg C a-1 are fixed and 450 Pg C are held on 1.49e14 m2 of land: 2.6e-8 kg m-2 s-1 and 3 kg m-2.
 # The bounds leave a factor of ten, so that a factor of 1000 is told. The net flux is a small difference of large ones.
 _GPP_MEAN, _NBP_MEAN, _CVEG_MEAN = (1e-9, 3e-7), (-1e-7, 1e-7), (0.1, 30.0)
+
+# The air's CO2 falls from May to September (Keeling et al. 1996, Nature 382, 146-149): land takes it up in the northern
+# summer, and a net flux that is highest in the northern winter has its sign turned. 1.5e-9 kg m-2 s-1 over the land is
+# 7 Pg C a-1, a third or less of the cycle that draws CO2 down by 6 ppm (13 Pg C) in four months.
+_UPTAKE = Season(highest=(2.5, 10.5), amplitude=1.5e-9, fault="the sign is turned, or the months are named wrongly")
 
 VARIABLES = _table(
     # Global monthly means of CMIP6 models lie in 284..300 K before 2100 (reference base states 285.5..288.4 K, plus 4 K
@@ -168,15 +197,15 @@ VARIABLES = _table(
     # archive of weather extremes; monthly model means stay well inside 150-350 K.
     Variable(
         "tas", "air_temperature", "Near-surface air temperature", "K", "area: time: mean", "atmos", "all",
-        (150.0, 350.0), plausible_mean=(270.0, 315.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
+        (150.0, 350.0), plausible_mean=(270.0, 315.0), jump=_TEMPERATURE_JUMP, season=_WARMING,
     ),
     Variable(
         "tasmax", "air_temperature", "Daily maximum near-surface air temperature", "K", "area: mean time: maximum",
-        "atmos", "all", (150.0, 360.0), plausible_mean=(270.0, 320.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
+        "atmos", "all", (150.0, 360.0), plausible_mean=(270.0, 320.0), jump=_TEMPERATURE_JUMP, season=_WARMING,
     ),
     Variable(
         "tasmin", "air_temperature", "Daily minimum near-surface air temperature", "K", "area: mean time: minimum",
-        "atmos", "all", (140.0, 350.0), plausible_mean=(265.0, 315.0), jump=_TEMPERATURE_JUMP, warmest=_WARMEST,
+        "atmos", "all", (140.0, 350.0), plausible_mean=(265.0, 315.0), jump=_TEMPERATURE_JUMP, season=_WARMING,
     ),
     # 0.01 kg m-2 s-1 is 864 mm d-1; the wettest month on record is 9,300 mm (Cherrapunji 1861, WMO), 310 mm d-1. Small
     # negatives are interpolation noise of spectral models. The global mean is 2.7 mm d-1 observed (GPCP, Adler et al.
@@ -219,7 +248,7 @@ VARIABLES = _table(
         "nbp",
         "surface_net_downward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_all_land_processes",
         "Net biome production", "kg m-2 s-1", _LAND, "land", "land", (-1e-5, 1e-6), plausible_mean=_NBP_MEAN,
-        display=("g m-2 d-1", 8.64e7), positive="down",
+        display=("g m-2 d-1", 8.64e7), positive="down", season=_UPTAKE,
     ),
     Variable(
         "cVeg", "vegetation_carbon_content", "Carbon mass in vegetation", "kg m-2", _LAND, "land", "land",

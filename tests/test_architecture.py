@@ -16,8 +16,8 @@ LEAVES = {
     "study", "vocabulary", "errors", "errata", "grids", "calendars", "operators", "stats", "natural_earth",
     "plausibility", "storage",
 }  # fmt: skip
-STAGES = {"catalog", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
-ALLOWED = {"figures": {"report", "ensemble"}}  # what a stage may import of the others
+STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
+ALLOWED = {"figures": {"report", "ensemble"}, "selection": {"catalog"}}  # what a stage may import of the others
 KERNELS = {"diffusion", "emulator", "land", "coupled"}
 WIRES = {"flow", "datasets", "plan", "counterfactual"}
 # made once, by hand, with tools that the package does not need

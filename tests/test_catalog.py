@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from synthetic import records, write_collection
 
-from spread.catalog import locate, read, search, select, variant_order
+from spread.catalog import locate, read, search
 from spread.errors import NotFound
+from spread.selection import select, variant_order
 from spread.study import Study
 
 SCENARIOS = ("ssp126", "ssp585")
@@ -145,6 +146,20 @@ def test_the_latest_version_is_taken_whatever_the_order(collection):
 def test_duplicate_rows_count_once(collection):
     rows = runs("A", ["r1i1p1f1"])
     assert len(select(collection(*rows, *rows), study()).rows) == 3
+
+
+def test_of_two_copies_of_one_version_the_first_address_counts_whatever_the_order(collection):
+    rows = [*runs("A", ["r1i1p1f1"], zstore="gs://cmip6/b/"), *runs("A", ["r1i1p1f1"], zstore="gs://cmip6/a/")]
+    for given in (rows, rows[::-1]):
+        assert {r.zstore for r in select(collection(*given), study()).rows} == {"gs://cmip6/a/"}
+
+
+def test_two_stores_of_one_dataset_without_a_version_are_not_chosen_between(collection):
+    twins = [runs("A", ["r1i1p1f1"], version="", zstore=f"gs://cmip6/{place}/") for place in "ab"]
+    selection = select(collection(*twins[0], *twins[1], *runs("B", ["r1i1p1f1"])), study())
+    assert {r.source_id for r in selection.rows} == {"B"}
+    reasons = {f.reason for f in selection.failures if f.dataset.startswith("A.")}
+    assert "2 stores without a version, nothing says which to use: gs://cmip6/a/, gs://cmip6/b/" in reasons
 
 
 @pytest.mark.parametrize(

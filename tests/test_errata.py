@@ -18,10 +18,11 @@ from test_page import rendered
 
 from spread import errata, page, provenance
 from spread.__main__ import main
-from spread.catalog import read, select
+from spread.catalog import read
 from spread.errata import Erratum, derive
 from spread.errors import BadStudy, NotFound
 from spread.report import Report
+from spread.selection import select
 from spread.study import ERRATA, Study
 
 TABLE = Path(errata.__file__).parent / "known.csv.gz"

@@ -202,6 +202,23 @@ def test_faulty_bounds_are_mended_and_said_to_be(which, faulty, said):
     assert any(note.startswith(which) and said in note for note in grid.notes)
 
 
+def test_latitudes_shifted_within_their_cells_are_mended():
+    lat = np.linspace(-87.5, 87.5, 36)
+    bounds = edges(np.r_[-90.0, np.linspace(-85.0, 85.0, 35) + 1.5, 90.0])
+    grid = make_grid(lat, LON, bounds, LON_BOUNDS)
+    assert any("away from the middle" in note for note in grid.notes)
+    np.testing.assert_allclose(grid.area(), make_grid(lat, LON, None, LON_BOUNDS).area())
+
+
+@pytest.mark.parametrize("rows", [32, 64, 96, 160, 192])
+def test_gaussian_rows_are_not_taken_for_shifted_ones(rows):
+    # Gaussian latitudes; edges where the weights of the quadrature end, as models publish them
+    sines, weights = np.polynomial.legendre.leggauss(rows)
+    ends = np.clip(np.r_[-1.0, -1.0 + np.cumsum(weights)], -1.0, 1.0)
+    grid = make_grid(np.degrees(np.arcsin(sines)), LON, edges(np.degrees(np.arcsin(ends))), LON_BOUNDS)
+    assert grid.notes == ("bounds from the dataset",)
+
+
 def test_half_a_cell_cut_off_at_the_meridian_is_given_back():
     # the first cell reaches across the meridian 0, but its bounds stop there
     lon = np.arange(8) * 45.0

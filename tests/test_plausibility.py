@@ -107,6 +107,22 @@ def test_seasons_of_the_other_hemisphere_are_told():
     assert judged(run() * 0.0 + 287.0 + 0.01 * np.arange(MONTHS.size) % 0.1) == []  # an aquaplanet has no seasons
 
 
+def uptake(sign=1.0, amplitude=1e-8) -> np.ndarray:
+    """Net uptake of the land: seasons that peak in July, weather."""
+    rng = np.random.default_rng(0)
+    return -sign * amplitude * np.cos(2 * np.pi * (np.arange(MONTHS.size) - 0.2) / 12.0) + rng.normal(
+        0.0, 1e-9, MONTHS.size
+    )
+
+
+def test_uptake_that_is_highest_in_the_northern_winter_has_its_sign_turned():
+    nbp = VARIABLES["nbp"]
+    assert judged(uptake(), variable=nbp) == []
+    (said,) = judged(uptake(sign=-1.0), variable=nbp)
+    assert "the sign is turned" in said
+    assert judged(uptake(sign=-1.0, amplitude=5e-10), variable=nbp) == []  # too weak a cycle to tell
+
+
 def test_a_constant_field_is_named():
     mean, extremes = fields()
     extremes[[7, 8]] = 280.0

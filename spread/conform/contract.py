@@ -6,13 +6,17 @@ they are read, in reduce.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from spread.calendars import ALIASES
 from spread.conform.bounds import SPHERE
 from spread.conform.times import breaches_of_order
-from spread.vocabulary import FACETS, Row, Variable
+from spread.vocabulary import FACETS, VARIABLES, Row, Variable
 
 _IDENTITY = ("source_id", "experiment_id", "variable_id", "table_id", "variant_label")
 
@@ -47,6 +51,25 @@ def not_who_it_says(ds: xr.Dataset, row: Row) -> list[str]:
         wanted = row.member_id.rsplit("-", 1)[-1] if facet == "variant_label" else getattr(row, facet)
         if said and said != wanted:
             found.append(f"{facet}: the catalog says {wanted!r}, the store {said!r}")
+    return found + (_another_variable(ds[row.variable_id].attrs, row.variable_id) if row.variable_id in ds else [])
+
+
+def _another_variable(attrs: Mapping[Hashable, Any], variable_id: str) -> list[str]:
+    """Compare what a field says of itself with the table: another variable's name, or another extreme of the day."""
+    wanted = VARIABLES[variable_id]
+    others = {v.standard_name: v.variable_id for v in VARIABLES.values() if v.standard_name != wanted.standard_name}
+    said = str(attrs.get("standard_name", "")).strip()
+    found = []
+    if said in others:
+        found.append(
+            f"standard_name: expected {wanted.standard_name!r} for {variable_id}, got {said!r} ({others[said]})"
+        )
+    methods = str(attrs.get("cell_methods", ""))
+    extremes = [
+        m for m in ("maximum", "minimum") if re.search(rf"\btime: {m}\b", methods) and m not in wanted.cell_methods
+    ]
+    if extremes:
+        found.append(f"cell_methods: expected {wanted.cell_methods!r} for {variable_id}, got {methods!r}")
     return found
 
 

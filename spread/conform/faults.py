@@ -63,7 +63,8 @@ class Fault:
 
 FAULTS = (
     Fault(1, "CIESM tas ssp585 v20200417", "massive drop, wrong restart", "errata",
-          "within a run the check of steps (plausibility) finds it too", "ES-DOC errata 9a62078c"),
+          "the check of steps (plausibility) finds it too, within a run and where scenario and historical run meet",
+          "ES-DOC errata 9a62078c"),
     Fault(2, "CIESM pr v20200417", "1000 times too small", "cured",
           "quirk CIESM pr; of other models rejected by the plausible mean over the globe",
           f"{_ESMVAL}ciesm.py (Pr); {_CH11}"),
@@ -72,8 +73,8 @@ FAULTS = (
     Fault(4, "GISS-E2-1-G tos", "units say degC, values are K", "out of scope", _OCEAN, f"{_ESMVAL}giss_e2_1_g.py"),
     Fault(5, "GISS-E2-1-G ScenarioMIP", "gap between historical and scenario, retracted: -0.60 K at the end", "errata",
           "no month lacks", f"ES-DOC errata 522ff4de; {_CH7}"),
-    Fault(6, "FGOALS-g3 tas ssp585 r1i1p1f1", "two vintages under one dataset id: 1.09 K apart", "out of scope",
-          "its cause is not established, so neither is known to be the right one; the report names store and version",
+    Fault(6, "FGOALS-g3 tas ssp585 r1i1p1f1", "two vintages under one dataset id: 1.09 K apart", "rejected",
+          "selection: stores of one dataset without a version are refused together; of versions the latest is taken",
           _CH7),
     Fault(7, "FGOALS-g3 tas historical", "2004 steps instead of 1980, overlapping files", "cured",
           "quirk FGOALS-g3: the first of repeated steps is kept", f"{_ESMVAL}fgoals_g3.py (Tas); intake-esm issue 150"),
@@ -153,7 +154,8 @@ FAULTS = (
     Fault(43, "CAS-ESM2-0 mrsos", "-9999 where a value lacks", "out of scope",
           "the variable is not in the table; in those that are, plausible values reject it", _CH11),
     Fault(44, "SAM0-UNICON nbp; CAMS-CSM1-0, EC-Earth evspsbl; CAMS-CSM1-0 tauu", "wrong sign", "cured",
-          "quirk SAM0-UNICON nbp; evspsbl is rejected by the plausible mean over the globe; tauu is not in the table",
+          "quirk SAM0-UNICON nbp; nbp of other models that peaks in the northern winter is rejected by the check of "
+          "seasons, evspsbl by the plausible mean over the globe; tauu is not in the table",
           f"{_ESMVAL}sam0_unicon.py (Nbp); ES-DOC errata 84695016, 99ffcdca, eafbed67"),
     Fault(45, "CMCC-CM2-VHR4 control-1950", "July 1982 is zero", "rejected", "plausible values, months named",
           "ES-DOC errata 567f5e12"),

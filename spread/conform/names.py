@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import cf_xarray  # noqa: F401  registers the .cf accessor
+import numpy as np
 import xarray as xr
 
 _AXES = {"latitude": "lat", "longitude": "lon"}
+_PARALLEL = 1e-4  # degrees by which the cells of a row may differ in latitude: what float32 leaves of 360
 _BOUNDS = {
     "lat": ("lat_bnds", "vertices_latitude", "lat_vertices"),
     "lon": ("lon_bnds", "vertices_longitude", "lon_vertices"),
@@ -41,6 +43,9 @@ def conform_names(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, list[st
         fixes.append("names: " + ", ".join(f"{old} -> {new}" for old, new in sorted(renamed.items())))
     if "lat" in ds and "lon" in ds and variable_id in ds:
         ds = _order(ds, variable_id)
+        if ds["lat"].ndim == 2 and ds["lat"].dims == ds["lon"].dims == ("y", "x"):
+            ds, flat = _flatten(ds)
+            fixes += flat
     return ds, fixes
 
 
@@ -64,6 +69,27 @@ def _rename_horizontal(ds: xr.Dataset, variable_id: str) -> tuple[xr.Dataset, di
     ds = ds.rename(renamed)
     # a rename of a variable does not make it the coordinate of a dimension of that name
     return ds.set_coords([name for name in ("lat", "lon") if name in ds.variables]), renamed
+
+
+def _flatten(ds: xr.Dataset) -> tuple[xr.Dataset, list[str]]:
+    """Latitudes and longitudes in two dimensions of a grid whose rows are parallels and columns meridians, in one."""
+    lat, lon = ds["lat"].values, ds["lon"].values
+    if not (np.isfinite(lat).all() and np.isfinite(lon).all()):
+        return ds, []
+    away = np.abs((lon - lon[:1] + 180.0) % 360.0 - 180.0)
+    if np.abs(lat - lat[:, :1]).max() > _PARALLEL or away.max() > _PARALLEL:
+        return ds, []
+    flat: dict[str, tuple] = {"lat": ("lat", lat[:, 0], ds["lat"].attrs), "lon": ("lon", lon[0], ds["lon"].attrs)}
+    for name, at in (("lat", np.s_[:, 0]), ("lon", np.s_[0, :])):
+        corners = ds[f"{name}_bnds"].values if f"{name}_bnds" in ds.variables else None
+        if corners is not None and corners.shape == (*lat.shape, 4):
+            ends = corners[at]  # (n, 4): two corners on either side
+            if name == "lon":
+                ends = lon[at][:, None] + (ends - lon[at][:, None] + 180.0) % 360.0 - 180.0
+            flat[f"{name}_bnds"] = ((name, "bnds"), np.stack([ends.min(axis=1), ends.max(axis=1)], axis=1), {})
+    ds = ds.drop_vars([n for n in ("lat", "lon", "lat_bnds", "lon_bnds", "y", "x") if n in ds.variables])
+    ds = ds.rename_dims(y="lat", x="lon").assign(flat).set_coords(["lat", "lon"])
+    return ds, ["names: latitudes and longitudes put into one dimension each; rows are parallels, columns meridians"]
 
 
 def _order(ds: xr.Dataset, variable_id: str) -> xr.Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from spread.ensemble.members import assemble, join_historical
+from spread.ensemble.seams import sound_seams
 from spread.ensemble.spread import changes, incomplete_runs, keep_complete_models
 from spread.ensemble.time_means import yearly_means
 from spread.errors import Failure
@@ -28,6 +29,7 @@ def compare(members: list[xr.DataArray], study: Study) -> tuple[xr.Dataset, xr.D
     failures : list of Failure
         Runs and models that have no number, and why.
     """
+    members, unjoined = sound_seams(members, study.historical, gaps=study.incomplete_periods == "allow")
     monthly = assemble(members, study.all_experiments)
     yearly = yearly_means(join_historical(monthly, study.historical), study.seasons)
     change = changes(yearly, study.periods, study.base_period, study.anomaly_kind, study.required_years)
@@ -35,4 +37,4 @@ def compare(members: list[xr.DataArray], study: Study) -> tuple[xr.Dataset, xr.D
     if study.require_all_experiments:
         change, incomparable = keep_complete_models(change, study.variable_id, study.experiments)
         failures += incomparable
-    return monthly, yearly, change, failures
+    return monthly, yearly, change, unjoined + failures

@@ -119,26 +119,40 @@ def test_gaps_are_listed_and_late_starts_are_not_gaps():
     assert conform(ds, row()).attrs["missing_periods"] == ["2000-11..2000-12", "2001-09", "2001-11..2001-12"]
 
 
-@pytest.mark.parametrize("dims", [("j", "i"), ("y", "x"), ("lat", "lon"), ("rlat", "rlon")])
-def test_a_rotated_grid_conforms(dims):
+def curvilinear(dims, turn):
+    """The grid of ``published`` in two-dimensional coordinates; each row turned by ``turn`` degrees a degree."""
     ds = published()
     lat, lon = np.meshgrid(ds["lat"].values, ds["lon"].values, indexing="ij")
     lat_b, lon_b = np.meshgrid(np.linspace(-90, 90, 7), np.linspace(0, 360, 9), indexing="ij")
+    lon, lon_b = lon + turn * lat, lon_b + turn * lat_b
     around = [(slice(None, -1), slice(None, -1)), (slice(None, -1), slice(1, None)),
               (slice(1, None), slice(1, None)), (slice(1, None), slice(None, -1))]  # fmt: skip
     ds = ds.drop_vars(["lat", "lon", "lat_bnds", "lon_bnds"]).rename(lat=dims[0], lon=dims[1])
-    ds = ds.assign_coords(
+    return ds.assign_coords(
         latitude=(dims, lat, {"standard_name": "latitude", "units": "degrees_north"}),
         longitude=(dims, lon, {"standard_name": "longitude", "units": "degrees_east"}),
         vertices_latitude=((*dims, "vertices"), np.stack([lat_b[a] for a in around], -1)),
         vertices_longitude=((*dims, "vertices"), np.stack([lon_b[a] for a in around], -1)),
     )
-    result = conform(ds, row())
+
+
+@pytest.mark.parametrize("dims", [("j", "i"), ("y", "x"), ("lat", "lon"), ("rlat", "rlon")])
+def test_a_curvilinear_grid_conforms(dims):
+    result = conform(curvilinear(dims, turn=0.25), row())
     assert result["tas"].dims == ("time", "y", "x")
     assert result["lat"].dims == ("y", "x")
     assert result["lat_bnds"].dims == ("y", "x", "vertices")
     np.testing.assert_allclose(float(result["cell_area"].sum()), SPHERE, rtol=1e-10)
     assert grid_of(result).shape == (6, 8)
+
+
+@pytest.mark.parametrize("dims", [("j", "i"), ("y", "x"), ("lat", "lon")])
+def test_two_dimensional_coordinates_of_a_regular_grid_become_one_dimensional(dims):
+    plain, result = conform(published(), row()), conform(curvilinear(dims, turn=0.0), row())
+    assert result["tas"].dims == ("time", "lat", "lon")
+    for name in ("lat", "lon", "lat_bnds", "lon_bnds", "cell_area", "tas"):
+        np.testing.assert_allclose(result[name].values, plain[name].values, rtol=1e-12)
+    assert any("one dimension each" in fix for fix in result.attrs["fixes"])
 
 
 @pytest.mark.parametrize("calendar", ["standard", "360_day", "noleap", "julian"])
@@ -167,3 +181,27 @@ def test_a_globe_without_its_polar_row_is_refused():
     ds = published(rows=12).isel(lat=slice(0, 11))
     with pytest.raises(NotConforming, match="of the Earth"):
         conform(ds, row())
+
+
+@pytest.mark.parametrize(
+    ("attrs", "said"),
+    [
+        ({"standard_name": "precipitation_flux"}, "standard_name: expected 'air_temperature' for tas"),
+        ({"cell_methods": "area: mean time: maximum"}, "cell_methods: expected 'area: time: mean' for tas"),
+        ({"cell_methods": "area: mean time: minimum within days"}, "cell_methods: expected"),
+    ],
+)
+def test_a_field_that_says_it_is_another_variable_is_refused(attrs, said):
+    ds = published()
+    ds["tas"].attrs.update(attrs)
+    with pytest.raises(NotConforming, match=said):
+        conform(ds, row())
+
+
+@pytest.mark.parametrize(
+    "attrs", [{"cell_methods": "area: mean time: mean"}, {"standard_name": "surface_temperature"}, {"cell_methods": ""}]
+)
+def test_words_that_name_no_other_variable_of_the_table_are_let_pass(attrs):
+    ds = published()
+    ds["tas"].attrs.update(attrs)
+    conform(ds, row())

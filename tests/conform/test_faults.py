@@ -3,15 +3,16 @@
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic import areas, field, published, regular, row
+from synthetic import areas, field, published, records, regular, row, write_collection
 
-from spread import ensemble, errata
+from spread import catalog, ensemble, errata, selection
 from spread.conform import conform, grid_of
 from spread.conform.faults import FAULTS, OUTCOMES, page
 from spread.errors import Failure, NotComparable, NotConforming
@@ -106,6 +107,21 @@ def celsius_under_the_name_of_kelvin():
     rejected(published(field(24, 6, 8) - 273.15), "look like degrees Celsius", source_id="MPI-ESM1-2-LR")
 
 
+@shows(6)
+def two_vintages():
+    stores = [
+        {"experiment_id": e, "version": "", "zstore": f"memory/{e}/{n}"}
+        for e in ("historical", "ssp245")
+        for n in (1, 2)
+    ]
+    alone = [{"experiment_id": e, "source_id": "ALONE"} for e in ("historical", "ssp245")]
+    with tempfile.TemporaryDirectory() as folder:
+        collection = catalog.read(write_collection(Path(folder), records(*stores, *alone)))
+        chosen = selection.select(collection, Study.make(catalog="x", experiments=["ssp245"]))
+    assert {r.source_id for r in chosen.rows} == {"ALONE"}
+    assert any("nothing says which to use: memory/ssp245/1" in failure.reason for failure in chosen.failures)
+
+
 @shows(7)
 def overlapping_files_of_fgoals():
     cured(*repeated(), "overlapping files", source_id="FGOALS-g3")
@@ -157,8 +173,8 @@ def a_time_axis_with_a_gap():
 
 @shows(21)
 def a_few_years_published():
-    for keep in (slice(0, 72), slice(48, 444)):
-        refused_period(years(1995, 2014), years(2015, 2100, keep), "2081-2100 has 0 of 20 years")
+    refused_period(years(1995, 2014), years(2015, 2100, slice(0, 72)), "2081-2100 has 0 of 20 years")
+    refused_period(years(1995, 2014), years(2015, 2100, slice(48, 444)), "begins 2019-01 though its historical run")
 
 
 @shows(22)
@@ -376,7 +392,7 @@ def zero_over_the_ocean():
 
 @shows(63)
 def a_copy_of_45_years():
-    refused_period(years(1915, 1959), years(2015, 2100), "base period 1995-2014 has 0 of 20 years")
+    refused_period(years(1915, 1959), years(2015, 2100), "historical run ends 1959-12: 660 missing")
 
 
 @shows(64)

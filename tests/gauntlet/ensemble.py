@@ -96,7 +96,7 @@ def field(source_id: str, experiment_id: str, variable_id: str, first: int, last
     elif variable_id == "gpp":
         made = np.clip(3e-8 * np.cos(lat) * (1.0 + (0.04 + 0.02 * own) * heat) * np.exp(0.2 * noise), 0.0, None)
     else:
-        made = 5e-10 * (1.0 + own * heat) + 2e-9 * noise
+        made = 5e-10 * (1.0 + own * heat) + 5e-9 * july + 2e-9 * noise
     if variable_id in ON_LAND:
         made = np.where(land() > 0.0, made, np.nan)
     return made.astype(np.float32)
