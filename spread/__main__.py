@@ -132,9 +132,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _report(study: Any, out: Path, as_json: bool, scheduler: str | None, planted: Collection[str] = ()) -> int:
     """Run a study, write its report, print the spread; stores broken on purpose do not count as unreadable."""
     from spread import flow, page
-    from spread.cache import ArrayCache, default_folder
+    from spread.cache import open_cache
 
-    cache = ArrayCache(default_folder())
+    cache = open_cache(options=study.storage_options)
     cache.sweep()
     with _progress() as show:
         if scheduler is None:

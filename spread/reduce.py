@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -262,15 +262,40 @@ def reduce_all[K](
     own = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reduce") if executor is None else None
     pool = executor or own
     assert pool is not None
-    futures = {pool.submit(compute_or_fail, planned, cache): key for key, planned in reductions.items()}
+    futures = {_submitted(pool, planned, cache): key for key, planned in reductions.items()}
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], _result(future, reductions[futures[future]])
     finally:
         for future in futures:
             future.cancel()
         if own is not None:
             own.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(pool: Executor, planned: Reduction, cache: ArrayCache | None) -> Future[xr.DataArray | Failure]:
+    """A future, that of the error where a pool takes no more work because one of its workers was killed."""
+    try:
+        return pool.submit(compute_or_fail, planned, cache)
+    except BrokenExecutor as error:
+        broken: Future[xr.DataArray | Failure] = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _result(future: Future[xr.DataArray | Failure], planned: Reduction) -> xr.DataArray | Failure:
+    """What a future holds; a worker that died over a store is that store's failure and nobody else's."""
+    try:
+        return future.result()
+    except Exception as error:  # executors raise what they like: BrokenProcessPool, distributed.KilledWorker
+        name, facets = _who(planned)
+        reason = f"the worker that read store {facets['zstore']} died: {one_line(error)}"
+        return Failure(name, "reduce", reason, unreadable=True, transient=True, facets=facets)
+
+
+def _who(planned: Reduction) -> tuple[str, dict[str, str]]:
+    facets = {key: str(planned.means.attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
+    return ".".join(facets[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id")), facets
 
 
 def _said(error: Exception) -> str:
@@ -294,9 +319,7 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
     xarray.DataArray or Failure
         In memory, with a coordinate ``domain_mean`` along time; or the reason.
     """
-    attrs = planned.means.attrs
-    facets = {key: str(attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
-    name = ".".join(facets[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id"))
+    name, facets = _who(planned)
     try:
         # one chunk in memory at a time: parallelism is over stores
         sums = np.concatenate([_sums(key, block, cache) for key, block in planned.blocks()])

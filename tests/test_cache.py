@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from spread import flow
-from spread.cache import ArrayCache, key_of
+from spread.cache import FolderCache, key_of
 from spread.study import Study
 
 KEYS = [key_of({"n": n}) for n in range(5)]
@@ -24,7 +24,7 @@ def array_of(key):
 
 
 def test_an_array_comes_back_bit_for_bit(tmp_path):
-    cache, array = ArrayCache(tmp_path), array_of(KEYS[0])
+    cache, array = FolderCache(tmp_path), array_of(KEYS[0])
     array[0, 0, 0], array[1, 0, 0] = np.nan, -0.0
     assert cache.get(KEYS[0]) is None
     cache.put(KEYS[0], array)
@@ -40,7 +40,7 @@ def test_keys_say_everything_and_nothing_else():
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "garbage"])
 def test_a_damaged_file_is_no_array_and_goes(tmp_path, damage):
-    cache = ArrayCache(tmp_path)
+    cache = FolderCache(tmp_path)
     cache.put(KEYS[0], array_of(KEYS[0]))
     path = cache.path(KEYS[0])
     data = bytearray(path.read_bytes())
@@ -50,18 +50,27 @@ def test_a_damaged_file_is_no_array_and_goes(tmp_path, damage):
     assert not path.exists()
 
 
+def test_a_file_under_the_name_of_another_is_no_array(tmp_path):
+    cache = FolderCache(tmp_path)
+    for key in KEYS[:2]:
+        cache.put(key, array_of(key))
+    cache.path(KEYS[0]).write_bytes(cache.path(KEYS[1]).read_bytes())
+    assert cache.get(KEYS[0]) is None
+    assert cache.get(KEYS[1]).tobytes() == array_of(KEYS[1]).tobytes()
+
+
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("spread.cache.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        ArrayCache(tmp_path).put(KEYS[0], array_of(KEYS[0]))
+        FolderCache(tmp_path).put(KEYS[0], array_of(KEYS[0]))
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
 def test_only_old_orphans_are_swept(tmp_path):
-    cache = ArrayCache(tmp_path)
+    cache = FolderCache(tmp_path)
     cache.put(KEYS[0], array_of(KEYS[0]))
     old, new = (cache.path(KEYS[0]).parent / f".writing-{name}" for name in ("old", "new"))
     for orphan in (old, new):
@@ -80,7 +89,7 @@ class Life(RuleBasedStateMachine):
         import tempfile
 
         self.folder = tempfile.mkdtemp()
-        self.cache, self.other = ArrayCache(self.folder), ArrayCache(self.folder)
+        self.cache, self.other = FolderCache(self.folder), FolderCache(self.folder)
         self.kept = set()
 
     @rule(key=st.sampled_from(KEYS), side=st.booleans())
@@ -93,7 +102,7 @@ class Life(RuleBasedStateMachine):
         """What a SIGKILL leaves: part of a file that never got its name."""
         from spread.cache import _encode
 
-        data = _encode(array_of(key))
+        data = _encode(key, array_of(key))
         folder = self.cache.path(key).parent
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f".writing-{time.monotonic_ns()}").write_bytes(data[: int(share * len(data))])
@@ -115,7 +124,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def resume(self):
-        self.cache = ArrayCache(self.folder)
+        self.cache = FolderCache(self.folder)
         self.cache.sweep()
 
     @invariant()
@@ -131,7 +140,7 @@ TestLife = Life.TestCase
 
 
 def _write_for_ever(folder):
-    cache = ArrayCache(folder)
+    cache = FolderCache(folder)
     while True:
         for key in KEYS:
             cache.put(key, array_of(key))
@@ -143,7 +152,7 @@ def test_a_reader_beside_killed_writers_never_sees_half_a_file(tmp_path):
     writers = [context.Process(target=_write_for_ever, args=(tmp_path,), daemon=True) for _ in range(2)]
     for writer in writers:
         writer.start()
-    cache, seen, deadline = ArrayCache(tmp_path), 0, time.monotonic() + 20
+    cache, seen, deadline = FolderCache(tmp_path), 0, time.monotonic() + 20
     while seen < 200 and time.monotonic() < deadline:
         for key in KEYS:
             try:
@@ -152,7 +161,7 @@ def test_a_reader_beside_killed_writers_never_sees_half_a_file(tmp_path):
                 continue
             from spread.cache import _decode
 
-            found = _decode(data)
+            found = _decode(key, data)
             assert found is not None
             assert found.tobytes() == array_of(key).tobytes()
             seen += 1
@@ -187,7 +196,7 @@ def requests(monkeypatch):
 
 
 def test_a_second_run_reads_no_chunk_and_gives_the_same_bits(study, requests, tmp_path):
-    cache = ArrayCache(tmp_path / "c")
+    cache = FolderCache(tmp_path / "c")
     first = flow.run(study, cache=cache)
     read = len(requests)
     assert read > 0
@@ -198,7 +207,7 @@ def test_a_second_run_reads_no_chunk_and_gives_the_same_bits(study, requests, tm
 
 
 def test_a_new_model_costs_only_itself(study, small_archive, requests, tmp_path):
-    cache = ArrayCache(tmp_path / "c")
+    cache = FolderCache(tmp_path / "c")
     flow.run(study, cache=cache)
     requests.clear()
     flow.run(Study.make(**study.model_dump() | {"models": ["CanESM5", "MIROC6", "CNRM-CM6-1"]}), cache=cache)
@@ -207,7 +216,7 @@ def test_a_new_model_costs_only_itself(study, small_archive, requests, tmp_path)
 
 
 def test_other_regions_are_read_anew(study, requests, tmp_path):
-    cache = ArrayCache(tmp_path / "c")
+    cache = FolderCache(tmp_path / "c")
     flow.run(study, cache=cache)
     requests.clear()
     flow.run(Study.make(**study.model_dump() | {"regions": ["tropics"]}), cache=cache)
@@ -231,7 +240,7 @@ def test_a_chunk_that_changed_on_disk_is_read_anew(small_archive, requests, tmp_
     description = json.loads(small_archive.read_text()) | {"catalog_file": "c.csv"}
     (tmp_path / "c.json").write_text(json.dumps(description))
     study = Study.make(catalog=str(tmp_path / "c.json"), experiments=["ssp585"])
-    cache = ArrayCache(tmp_path / "cache")
+    cache = FolderCache(tmp_path / "cache")
     flow.run(study, cache=cache)
     requests.clear()
     touched = next(iter(Path(stores[0]).glob("tas/0.0.0")))
@@ -243,5 +252,5 @@ def test_a_chunk_that_changed_on_disk_is_read_anew(small_archive, requests, tmp_
 
 def test_a_cache_that_cannot_be_written_costs_no_answer(study, tmp_path):
     (tmp_path / "c").write_text("a file where the folder should be")
-    report = flow.run(study, cache=ArrayCache(tmp_path / "c"))
+    report = flow.run(study, cache=FolderCache(tmp_path / "c"))
     assert report.summary()[0]["models"] == 2

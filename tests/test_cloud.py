@@ -2,17 +2,20 @@
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from spread import flow
+from spread.cache import key_of, open_cache
 from spread.errors import NotComparable, NotFound
 from spread.study import Study
 
@@ -129,6 +132,45 @@ def test_a_missing_chunk_in_a_cloud_rejects_the_dataset(on_google):
         fs.pipe_file(victim, body)
     assert report.summary()[0]["models"] == 1
     assert any("CanESM5.ssp585" in f.dataset and "1.0.0" in f.reason for f in report.failures)
+
+
+@pytest.mark.parametrize("cloud", ["on_google", "on_amazon"])
+def test_a_cache_in_a_cloud_keeps_what_was_read(cloud, from_disk, request, monkeypatch):
+    catalog, options = request.getfixturevalue(cloud)
+    where = {"on_google": "gs://cmip6", "on_amazon": "s3://cmip6-pds"}[cloud]
+    study = Study.make(catalog=catalog, storage_options=options, **STUDY)
+    cache = open_cache(f"{where}/reductions", options)
+    first = flow.run(study, cache=cache)
+    xr.testing.assert_identical(first.across, from_disk.across)
+    kept = cache.fs.find(cache.root)
+    assert len(kept) >= 4
+    monkeypatch.setattr("spread.reduce.apply_weights", None)  # a second run reads no chunk
+    again = flow.run(study, cache=pickle.loads(pickle.dumps(cache)))
+    xr.testing.assert_identical(again.members, first.members)
+    assert cache.fs.find(cache.root) == kept
+
+
+@pytest.mark.parametrize("cloud", ["on_google", "on_amazon"])
+def test_an_object_of_the_cache_is_written_once_and_mended_where_it_is_damaged(cloud, request):
+    _, options = request.getfixturevalue(cloud)
+    where = {"on_google": "gs://cmip6", "on_amazon": "s3://cmip6-pds"}[cloud]
+    cache, key, array = open_cache(f"{where}/one", options), key_of({"n": 1}), np.arange(6.0).reshape(2, 3)
+    assert cache.get(key) is None
+    cache.put(key, array)
+    cache.put(key, array)  # a second writer is no error
+    np.testing.assert_array_equal(cache.get(key), array)
+    cache.fs.pipe_file(cache.path(key), cache.fs.cat_file(cache.path(key))[:-1])
+    assert cache.get(key) is None
+    cache.put(key, array)
+    np.testing.assert_array_equal(cache.get(key), array)
+
+
+def test_a_cache_that_cannot_be_reached_costs_time_and_not_the_answer(on_amazon, from_disk):
+    catalog, options = on_amazon
+    nobody = {"s3": options["s3"] | {"key": None, "secret": None, "anon": True}}
+    cache = open_cache("s3://no-such-bucket/reductions", nobody)
+    report = flow.run(Study.make(catalog=catalog, storage_options=options, **STUDY), cache=cache)
+    xr.testing.assert_identical(report.across, from_disk.across)
 
 
 def test_a_bucket_without_permission_is_said_in_one_line(on_amazon):

@@ -1,7 +1,8 @@
 """Area means: equal to plain NumPy, whatever the chunks; what is broken is refused by name."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import dask
 import dask.array as da
@@ -282,6 +283,35 @@ def test_one_bad_member_does_not_stop_the_others(executor):
     assert isinstance(results.pop("bad"), Failure)
     for name, result in results.items():
         np.testing.assert_array_equal(result, good[name].means.compute())
+
+
+class Dying(ThreadPoolExecutor):
+    """One of its workers is killed over ``bad``; after that it takes no more work, as a pool of processes does."""
+
+    broken = False
+
+    def submit(self, work, reduction, *more):
+        if self.broken:
+            raise BrokenProcessPool("the pool is not usable anymore")
+        if "broken here" in str(reduction.means.attrs["zstore"]):
+            self.broken = True
+            killed = Future()
+            killed.set_exception(BrokenProcessPool("a process was terminated abruptly"))
+            return killed
+        return super().submit(work, reduction, *more)
+
+
+def test_a_worker_that_dies_over_a_store_is_that_stores_failure():
+    members = {name: planned(conform(published(field(24, 6, 8)), row(source_id=name, zstore=place)))
+               for name, place in (("A", "here"), ("B", "broken here"), ("C", "there"))}  # fmt: skip
+    with Dying(2) as pool:
+        results = dict(reduce_all(members, pool))
+    np.testing.assert_array_equal(results["A"], members["A"].means.compute())
+    for name, said in (("B", "terminated abruptly"), ("C", "not usable")):
+        assert isinstance(results[name], Failure)
+        assert results[name].reason.startswith(f"the worker that read store {members[name].means.attrs['zstore']} died")
+        assert said in results[name].reason
+        assert results[name].transient
 
 
 def test_nothing_to_reduce_is_no_error():

@@ -19,7 +19,7 @@ from gauntlet.judge import Answer, Verdict, judge
 from gauntlet.server import ObjectStore
 from gauntlet.value_faults import offset
 from spread import flow
-from spread.cache import ArrayCache
+from spread.cache import FolderCache
 from spread.errors import SpreadError
 
 
@@ -40,7 +40,7 @@ class Bench:
         self.collection = archive.build(self.case)
         self.folder = self.collection.parent
         self.hit = False
-        self.cache = ArrayCache(self.folder / "cache")
+        self.cache = FolderCache(self.folder / "cache")
 
     def ask(self, **how: Any) -> Answer:
         """Run the study with the cache."""
