@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlparse
 
 from spread.errors import Unreadable, one_line
+from spread.repositories import SnapshotStore, is_repository, snapshot_store
 from spread.storage import storage_options_for
 from spread.transport import CheckedStore, checked_store
 from spread.vocabulary import Row
@@ -44,7 +45,8 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
     -------
     xarray.Dataset
         As stored, the data variable lazy, everything else in memory; the attribute ``version`` comes from the row, else
-        from the metadata; ``fingerprint`` is a hash of the metadata, ``contents`` one of what the store's listing says.
+        from the metadata; ``fingerprint`` is a hash of the metadata, ``contents`` one of what the store's listing says,
+        or the id of a repository's snapshot.
 
     Raises
     ------
@@ -54,10 +56,15 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
     target = row.zstore
     storage = storage_options_for(target, options)
     try:
-        if urlparse(target).scheme in ("", "file"):
-            target, storage = _local_path(target), {}
-        store = checked_store(target, storage)
-        ds = _open(store, row.variable_id)
+        store: CheckedStore
+        group = ""
+        if is_repository(target):
+            store, group = snapshot_store(target, storage)
+        else:
+            if urlparse(target).scheme in ("", "file"):
+                target, storage = _local_path(target), {}
+            store = checked_store(target, storage)
+        ds = _open(store, group, row.variable_id)
         contents = store.stamp(row.variable_id)
     except Exception as error:  # file systems raise what they like; the report needs who and why
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be opened: {one_line(error)}") from error
@@ -95,14 +102,15 @@ def open_fixed(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None)
         raise Unreadable(f"{row.name}: store {row.zstore} cannot be read: {one_line(error)}") from error
 
 
-def _open(store: CheckedStore, variable_id: str) -> xr.Dataset:
+def _open(store: CheckedStore, group: str, variable_id: str) -> xr.Dataset:
     import xarray as xr
 
-    ds = xr.open_dataset(cast(Any, store), engine="zarr", chunks=None, decode_times=False)
+    within: dict[str, Any] = {"group": group, "consolidated": False} if isinstance(store, SnapshotStore) else {}
+    ds = xr.open_dataset(cast(Any, store), engine="zarr", chunks=None, decode_times=False, **within)
     loaded = {}
     for name, array in ds.variables.items():
         if str(name).strip() == variable_id:
-            loaded[name] = _strict(store, str(name), array).chunk(array.encoding.get("preferred_chunks", {}))
+            loaded[name] = _strict(store, group, str(name), array).chunk(array.encoding.get("preferred_chunks", {}))
         else:
             loaded[name] = array.load()  # without dask: these few values need no scheduler
     return ds.assign({n: v for n, v in loaded.items() if n not in ds.coords}).assign_coords(
@@ -110,7 +118,7 @@ def _open(store: CheckedStore, variable_id: str) -> xr.Dataset:
     )
 
 
-def _strict(store: CheckedStore, name: str, variable: xr.Variable) -> xr.Variable:
+def _strict(store: CheckedStore, group: str, name: str, variable: xr.Variable) -> xr.Variable:
     """The same variable, lazily, from an array to which a missing chunk is an error.
 
     Only the data are strict: a coordinate that is all fill value lawfully has no chunk. Zarr's setting for it is global
@@ -121,7 +129,7 @@ def _strict(store: CheckedStore, name: str, variable: xr.Variable) -> xr.Variabl
     from xarray.backends.zarr import ZarrArrayWrapper
     from xarray.core.indexing import LazilyIndexedArray
 
-    array = zarr.open_array(store, path=name, mode="r", config={"read_missing_chunks": False})
+    array = zarr.open_array(store, path=f"{group}/{name}".strip("/"), mode="r", config={"read_missing_chunks": False})
     packing = {key: value for key, value in variable.encoding.items() if key in _PACKING}
     raw = xr.Variable(variable.dims, LazilyIndexedArray(ZarrArrayWrapper(array)), {**variable.attrs, **packing})
     decoded = xr.conventions.decode_cf_variable(name, raw, decode_times=False)
