@@ -102,7 +102,7 @@ def test_what_is_not_there_is_named(repository, tmp_path):
     ("url", "said"),
     [
         ("icechunk+ftp://a/b", "scheme 'ftp'"),
-        ("icechunk+s3://a/b?grop=x", "'grop' is none of"),
+        ("icechunk+s3://a/b?sets=x", "'sets' is none of"),
         ("icechunk+s3://a/b?tag=1&branch=2", "one of branch and tag is enough"),
     ],
 )

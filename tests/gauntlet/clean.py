@@ -11,7 +11,6 @@ from pathlib import Path
 from gauntlet.archive import Archive, write
 from gauntlet.ensemble import MODELS, ON_LAND, UNITS, dataset, fixed
 from spread import flow
-from spread.report import Report
 from spread.study import Study
 
 Found = dict[str, tuple[int, list[str]]]
@@ -83,6 +82,3 @@ def false_rejections() -> Found:
         command = [sys.executable, str(tool), folder, "--coarsen", "6"]
         subprocess.run(command, check=True, capture_output=True)
         return found | of_atlas(Path(folder) / "pangeo-cmip6.json")
-
-
-__all__ = ["Found", "Report", "false_rejections", "of_atlas", "of_demo", "of_ensemble"]
