@@ -7,6 +7,7 @@ pass, in float64 and in a fixed order, so a result depends neither on the chunks
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from spread.study import Region
 
 Floats = NDArray[np.float64]
 
-_SLAB = 1 << 21  # values turned to float64 at a time: 16 MB, so that a chunk is never held twice
+_SLAB = 1 << 18  # values turned to float64 at a time: 2 MB, which a processor's cache holds
 
 
 def region_weights(
@@ -67,8 +68,30 @@ def region_weights(
     return np.stack(made)
 
 
-def apply_weights(field: NDArray[np.floating], weights: Floats) -> tuple[Floats, Floats]:
+@dataclass(frozen=True)
+class Applied:
+    """What one pass over a field gives.
+
+    Parameters
+    ----------
+    sums, present : numpy.ndarray
+        ``(time, outputs)``: the weighted sum of finite cells, and the sum of their weights.
+    low, high : numpy.ndarray
+        ``(time,)``: lowest and highest value, whatever its weight; NaN where no cell has one.
+    """
+
+    sums: Floats
+    present: Floats
+    low: Floats
+    high: Floats
+
+
+def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
     """Weighted sums of a field over its cells, leaving out what is not finite.
+
+    A few steps at a time are turned to float64 while they are in the processor's cache, and each output reads only the
+    stretch of cells that it has weights on, so that a further region costs its own share of the globe. Steps and outputs
+    are summed by themselves, by NumPy: a matrix product may group its sums by how many there are.
 
     Parameters
     ----------
@@ -79,30 +102,49 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> tuple[Floats,
 
     Returns
     -------
-    sums, present : numpy.ndarray
-        ``(time, outputs)``: the weighted sum, and the sum of the weights of finite cells.
+    Applied
+        Sums, weights that are there, and extremes.
     """
     steps = field.shape[0]
     flat = field.reshape(steps, -1)
     rows = np.ascontiguousarray(weights.reshape(weights.shape[0], -1), dtype=np.float64)
-    used = np.flatnonzero(rows.any(axis=0))
-    whole = rows.sum(axis=1)
-    sums, present = np.empty((steps, rows.shape[0])), np.empty((steps, rows.shape[0]))
-    stride = max(1, _SLAB // max(1, flat.shape[1]))
-    for start in range(0, steps, stride):
-        slab = flat[start : start + stride].astype(np.float64)
-        finite = np.isfinite(slab)
-        complete = finite[:, used].all(axis=1)
-        slab[~finite] = 0.0
-        # each step by itself and by NumPy: a matrix product may group its sums by the number of steps or the processor
-        for step in range(slab.shape[0]):
-            sums[start + step] = np.einsum("c,rc->r", slab[step], rows)
-            if complete[step]:
-                present[start + step] = whole
-            elif step and not complete[step - 1] and (finite[step] == finite[step - 1]).all():
-                present[start + step] = present[start + step - 1]  # the sea of a land field is the same in every step
-            else:
-                lacking = rows[:, ~finite[step]].any(axis=1)
-                partly = np.einsum("c,rc->r", finite[step].astype(np.float64), rows)
-                present[start + step] = np.where(lacking, partly, whole)
-    return sums, present
+    stretches = [_stretch(row) for row in rows]
+    whole = np.array([np.einsum("c->", row) for row in rows])
+    sums, present = np.zeros((steps, rows.shape[0])), np.empty((steps, rows.shape[0]))
+    low, high = np.full(steps, np.nan), np.full(steps, np.nan)
+    before: NDArray[np.bool_] | None = None  # the absent cells of the step before, where it had any
+    cells = np.zeros((max(2, _SLAB // max(1, flat.shape[1])), flat.shape[1]))
+    several = np.empty(cells.shape[0])
+    for start in range(0, steps if flat.shape[1] else 0, cells.shape[0]):
+        slab = flat[start : start + cells.shape[0]]
+        np.copyto(cells[: len(slab)], slab)
+        for row, values in enumerate(slab):
+            step = start + row
+            low[step], high[step] = values.min(), values.max()  # NaN as soon as one cell is
+            if np.isfinite(low[step]) and np.isfinite(high[step]):
+                present[step], before = whole, None
+                continue
+            absent = ~np.isfinite(values)
+            low[step], high[step] = np.fmin.reduce(values), np.fmax.reduce(values)
+            cells[row, absent] = 0.0
+            # the sea of a land field is the same in every step
+            same = before is not None and np.array_equal(absent, before)
+            present[step], before = present[step - 1] if same else _weight_left(rows, whole, absent), absent
+        for output, stretch in enumerate(stretches):
+            # always as many rows at once, for NumPy sums a single one in another order
+            np.einsum("tc,c->t", cells[:, stretch], rows[output, stretch], out=several)
+            sums[start : start + len(slab), output] = several[: len(slab)]
+    return Applied(sums, present, low, high)
+
+
+def _stretch(row: Floats) -> slice:
+    """The shortest run of cells outside which a row of weights is zero."""
+    used = np.flatnonzero(row)
+    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+
+
+def _weight_left(rows: Floats, whole: Floats, absent: NDArray[np.bool_]) -> Floats:
+    """Sum of each row's weights but for absent cells: exactly the whole where none of them counts."""
+    there = (~absent).astype(np.float64)
+    left = np.array([np.einsum("c,c->", there, row) for row in rows])
+    return np.where((rows[:, absent] != 0.0).any(axis=1), left, whole)

@@ -30,7 +30,7 @@ from spread.vocabulary import FACETS, VARIABLES
 
 type Sums = NDArray[np.float64] | da.Array
 
-KERNEL_VERSION = "2"
+KERNEL_VERSION = "3"
 """Changes when a reduction gives other numbers."""
 
 _COMPLETE = 1.0 - 1e-10  # share of the weight that must be finite: less than any one cell may be missing
@@ -186,18 +186,17 @@ def _partial_sums(
     units: str,
 ) -> NDArray[np.float64]:
     """One chunk: weighted sums and weights of finite cells, and extremes, ``(time, 2, outputs + 1, 1, 1)``."""
-    low, high = np.full(field.shape[0], np.inf), np.full(field.shape[0], -np.inf)
-    if field.size:
-        steps = field.reshape(field.shape[0], -1)
-        with np.errstate(invalid="ignore"):
-            low, high = np.fmin.reduce(steps, axis=1), np.fmax.reduce(steps, axis=1)
-            bad = (low < plausible[0]) | (high > plausible[1])
-        if bad.any():
-            worst = low[bad].min() if (low[bad] < plausible[0]).any() else high[bad].max()
-            raise NotConforming(who, ["values: " + _implausible(months[bad], float(worst), plausible, units)])
-        low, high = np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
-    extremes = np.stack([low, high], axis=1)[..., None].astype(np.float64)
-    return np.concatenate([np.stack(apply_weights(field, weights), axis=1), extremes], axis=2)[..., None, None]
+    applied = apply_weights(field, weights)
+    low, high = applied.low, applied.high
+    with np.errstate(invalid="ignore"):
+        bad = (low < plausible[0]) | (high > plausible[1])
+    if bad.any():
+        worst = low[bad].min() if (low[bad] < plausible[0]).any() else high[bad].max()
+        raise NotConforming(who, ["values: " + _implausible(months[bad], float(worst), plausible, units)])
+    extremes = np.stack([np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)], axis=1)
+    return np.concatenate([np.stack([applied.sums, applied.present], axis=1), extremes[..., None]], axis=2)[
+        ..., None, None
+    ]
 
 
 def _together(parts: NDArray[np.float64], axis: tuple[int, ...], keepdims: bool) -> NDArray[np.float64]:
