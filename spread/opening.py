@@ -64,6 +64,7 @@ def open_row(row: Row, options: Mapping[str, Mapping[str, Any]] | None = None) -
             if urlparse(target).scheme in ("", "file"):
                 target, storage = _local_path(target), {}
             store = checked_store(target, storage)
+            store.fetch_ahead(but=row.variable_id)
         ds = _open(store, group, row.variable_id)
         contents = store.stamp(row.variable_id)
     except Exception as error:  # file systems raise what they like; the report needs who and why
@@ -124,13 +125,23 @@ def _strict(store: CheckedStore, group: str, name: str, variable: xr.Variable) -
     Only the data are strict: a coordinate that is all fill value lawfully has no chunk. Zarr's setting for it is global
     while arrays are opened, so that threads would get in each other's way; here each array carries its own.
     """
+    import dask.array as da
+    import numpy as np
     import xarray as xr
     import zarr
     from xarray.backends.zarr import ZarrArrayWrapper
     from xarray.core.indexing import LazilyIndexedArray
 
+    from spread.chunks import plain
+
     array = zarr.open_array(store, path=f"{group}/{name}".strip("/"), mode="r", config={"read_missing_chunks": False})
     packing = {key: value for key, value in variable.encoding.items() if key in _PACKING}
+    direct = plain(store, array, packing)
+    if direct is not None:
+        lazy = da.from_array(
+            direct, chunks=direct.chunks, asarray=False, meta=np.empty((0,) * direct.ndim, direct.dtype)
+        )
+        return xr.Variable(variable.dims, lazy, variable.attrs, variable.encoding)
     raw = xr.Variable(variable.dims, LazilyIndexedArray(ZarrArrayWrapper(array)), {**variable.attrs, **packing})
     decoded = xr.conventions.decode_cf_variable(name, raw, decode_times=False)
     return xr.Variable(variable.dims, decoded._data, variable.attrs, variable.encoding)

@@ -90,8 +90,8 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
     """Weighted sums of a field over its cells, leaving out what is not finite.
 
     A few steps at a time are turned to float64 while they are in the processor's cache, and each output reads only the
-    stretch of cells that it has weights on, so that a further region costs its own share of the globe. Steps and outputs
-    are summed by themselves, by NumPy: a matrix product may group its sums by how many there are.
+    stretch of cells that it has weights on, so that a further region costs its own share of the globe. Steps and
+    outputs are summed by themselves, by NumPy: a matrix product may group its sums by how many there are.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from spread import cores
 from spread.cache import ArrayCache, key_of
 from spread.errors import Failure, NotConforming, one_line
 from spread.grids import Grid
@@ -186,6 +187,7 @@ def _partial_sums(
     units: str,
 ) -> NDArray[np.float64]:
     """One chunk: weighted sums and weights of finite cells, and extremes, ``(time, 2, outputs + 1, 1, 1)``."""
+    cores.enter()
     applied = apply_weights(field, weights)
     low, high = applied.low, applied.high
     with np.errstate(invalid="ignore"):
@@ -351,7 +353,8 @@ def _sums(key: str, block: da.Array, cache: ArrayCache | None) -> NDArray[np.flo
     kept = None if cache is None else cache.get(key)
     if kept is not None:
         return kept
-    sums = np.asarray(block.compute(scheduler="synchronous"))
+    with cores.turn():
+        sums = np.array(block.compute(scheduler="synchronous"))
     if cache is not None:
         # a cache that cannot be written costs time, not the answer
         with suppress(OSError):

@@ -10,18 +10,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from zarr.abc.store import ByteRequest, Store
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 BLOSC_HEADER = 16
 """Length of a Blosc 1 header [bytes]; its last four give the length of the chunk (c-blosc, README_CHUNK_FORMAT)."""
+
+SMALL = 1 << 18
+"""Length [bytes] up to which objects are fetched ahead, all at once, when a store is opened."""
+
+_AHEAD = 64  # objects fetched ahead at most: a store with more of them gains little
 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -103,12 +112,13 @@ class CheckedStore(WrapperStore[Store]):
         self.listing = dict(listing or {})
         self.patience = patience or DEFAULT
         self.traffic = Traffic()
+        self._ahead: dict[str, Buffer] = {}
 
     def _with_store(self, store: Store) -> CheckedStore:
         return type(self)(store, self.listing, self.patience)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "traffic": Traffic()}
+        return {**self.__dict__, "traffic": Traffic(), "_ahead": {}}
 
     def stamp(self, prefix: str) -> str:
         """Hash of what the store's own listing says of an array's objects, without reading them.
@@ -133,6 +143,77 @@ class CheckedStore(WrapperStore[Store]):
             said = sorted((k, v.size, v.crc32c, v.md5) for k, v in self.listing.items() if k.startswith(f"{prefix}/"))
         return hashlib.sha256(repr(said).encode()).hexdigest() if said else ""
 
+    @property
+    def is_local(self) -> bool:
+        """True for a folder on this machine."""
+        return isinstance(self._store, LocalStore)
+
+    def size_of(self, key: str) -> int | None:
+        """Length of an object [bytes], where the bucket's listing says."""
+        listed = self.listing.get(key)
+        return None if listed is None else listed.size
+
+    def read_local(self, key: str, buffer: Callable[[int], NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+        """Read a whole file into a given buffer.
+
+        Parameters
+        ----------
+        key : str
+            Name within the store.
+        buffer : callable
+            Gives a buffer of so many bytes.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            ``(size,)`` bytes, checked; None where there is no such file.
+
+        Raises
+        ------
+        DamagedObject
+            If it is cut off.
+        """
+        assert isinstance(self._store, LocalStore)
+        self.traffic.requests += 1
+        self.traffic.keys.append(key)
+        try:
+            with (self._store.root / key).open("rb", buffering=0) as file:
+                data = buffer(os.fstat(file.fileno()).st_size)
+                view, read = memoryview(data), 0
+                while read < len(data) and (more := file.readinto(view[read:])):
+                    read += more
+        except FileNotFoundError:
+            return None
+        if read < len(data):
+            raise DamagedObject(f"{key}: {read} bytes came of {len(data)}")
+        self.traffic.bytes += read
+        check_blosc(key, data)
+        return data
+
+    def fetch_ahead(self, but: str) -> None:
+        """Fetch the small objects that the bucket lists at once, so that reading them one by one waits for none.
+
+        Parameters
+        ----------
+        but : str
+            Name of an array whose chunks are not wanted.
+        """
+        keys = [key for key, said in self.listing.items() if said.size is not None and said.size <= SMALL]
+        keys = [key for key in keys if not (key.startswith(f"{but}/") and is_chunk_key(key))]
+        if ".zmetadata" in keys:  # it holds what these say
+            keys = [key for key in keys if not key.endswith((".zarray", ".zattrs", ".zgroup"))]
+
+        keys = keys[:_AHEAD]
+
+        async def all_of_them() -> list[Buffer | BaseException | None]:
+            prototype = default_buffer_prototype()
+            return await asyncio.gather(*(self.get(key, prototype) for key in keys), return_exceptions=True)
+
+        # what fails is asked for again when it is needed, and its error told then
+        for key, buffer in zip(keys, sync(all_of_them()), strict=True):
+            if isinstance(buffer, Buffer):
+                self._ahead[key] = buffer
+
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Read an object, or part of one; None where the store has no such object.
 
@@ -153,6 +234,8 @@ class CheckedStore(WrapperStore[Store]):
         TimeoutError
             If it keeps not arriving.
         """
+        if byte_range is None and key in self._ahead:
+            return self._ahead.pop(key)
         started = time.monotonic()
         for attempt in range(1, self.patience.attempts + 1):
             try:
@@ -180,7 +263,10 @@ class CheckedStore(WrapperStore[Store]):
             return None
         self.traffic.bytes += len(buffer)
         if byte_range is None:
-            self._check(key, buffer)
+            if len(buffer) > SMALL:  # the loop goes on with the other requests while this one is summed
+                await asyncio.to_thread(self._check, key, buffer)
+            else:
+                self._check(key, buffer)
         return buffer
 
     def _check(self, key: str, buffer: Buffer) -> None:
@@ -191,12 +277,13 @@ class CheckedStore(WrapperStore[Store]):
             check_blosc(key, buffer)
         if listed is None:
             return
+        data = buffer.to_bytes()
         if listed.crc32c:
             import google_crc32c
 
-            if base64.b64encode(google_crc32c.Checksum(buffer.to_bytes()).digest()).decode() != listed.crc32c:
+            if base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode() != listed.crc32c:
                 raise DamagedObject(f"{key}: its CRC32C is not the one the bucket lists")
-        elif listed.md5 and base64.b64encode(hashlib.md5(buffer.to_bytes()).digest()).decode() != listed.md5:
+        elif listed.md5 and base64.b64encode(hashlib.md5(data).digest()).decode() != listed.md5:
             raise DamagedObject(f"{key}: its MD5 is not the one the bucket lists")
 
 
@@ -206,14 +293,14 @@ def is_chunk_key(key: str) -> bool:
     return bool(name) and all(part.isdigit() for part in name.split("."))
 
 
-def check_blosc(key: str, buffer: Buffer) -> None:
+def check_blosc(key: str, buffer: Buffer | NDArray[np.uint8]) -> None:
     """Refuse a Blosc chunk that is shorter than its header says; numcodecs would decode what lies beyond its end.
 
     Parameters
     ----------
     key : str
         The chunk's key, for the message.
-    buffer : Buffer
+    buffer : Buffer or numpy.ndarray
         The chunk; one that does not begin as Blosc does is left alone.
 
     Raises
@@ -223,7 +310,7 @@ def check_blosc(key: str, buffer: Buffer) -> None:
     """
     if len(buffer) < BLOSC_HEADER:
         return
-    header = bytes(buffer[:BLOSC_HEADER].to_bytes())
+    header = bytes(buffer[:BLOSC_HEADER].to_bytes() if isinstance(buffer, Buffer) else buffer[:BLOSC_HEADER])
     version, _, _, item, decoded, block, length = struct.unpack("<BBBBIII", header)
     looks_like_blosc = version == 2 and item > 0 and 0 < block <= max(decoded, 1) and decoded > 0
     if looks_like_blosc and length > len(buffer) and length <= decoded + BLOSC_HEADER:

@@ -184,14 +184,22 @@ def requests(monkeypatch):
     """Keys of the chunks of tas that are requested from any store."""
     from spread.transport import CheckedStore
 
-    asked, attempt = [], CheckedStore._attempt
+    asked, attempt, read_local = [], CheckedStore._attempt, CheckedStore.read_local
+
+    def note(store, key):
+        if key.startswith("tas/") and key.rsplit("/", 1)[-1][0].isdigit():
+            asked.append((str(store._store), key))
 
     async def watched(self, key, *rest):
-        if key.startswith("tas/") and key.rsplit("/", 1)[-1][0].isdigit():
-            asked.append((str(self._store), key))
+        note(self, key)
         return await attempt(self, key, *rest)
 
+    def watched_locally(self, key, buffer):
+        note(self, key)
+        return read_local(self, key, buffer)
+
     monkeypatch.setattr(CheckedStore, "_attempt", watched)
+    monkeypatch.setattr(CheckedStore, "read_local", watched_locally)
     return asked
 
 

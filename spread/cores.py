@@ -1,0 +1,160 @@
+"""Who computes holds a core and its buffers; who waits for a server holds neither.
+
+A store is reduced by a thread of its own. While that thread waits for a chunk it keeps no core from another; as soon as
+the chunk is there it takes one, with buffers that the next chunk uses again: memory that the system would clear anew
+for each chunk costs more than decoding into it. So many requests are under way with few chunks decoded at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+IN_FLIGHT = 1 << 28
+"""Bytes of objects that may be on their way at a time in one process; one larger object travels alone."""
+
+
+class Core:
+    """A core's turn: its buffers, each handed out once a turn.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What buffers are for.
+    """
+
+    def __init__(self, names: tuple[str, ...] = ("encoded", "decoded")) -> None:
+        self._kept: dict[str, NDArray[np.uint8]] = {name: np.empty(0, np.uint8) for name in names}
+        self._out: set[str] = set()
+
+    def buffer(self, name: str, size: int) -> NDArray[np.uint8]:
+        """A buffer of so many bytes, of any content; the kept one where it is free in this turn."""
+        if name in self._out:
+            return np.empty(size, np.uint8)
+        self._out.add(name)
+        if self._kept[name].size < size:
+            self._kept[name] = np.empty(0, np.uint8)  # gone before the larger one is there
+            self._kept[name] = np.empty(size, np.uint8)
+        return self._kept[name][:size]
+
+    def end_turn(self) -> None:
+        """Take all buffers back."""
+        self._out.clear()
+
+
+class _Cores:
+    """The cores of this process; the one last used comes first, for its buffers are warm."""
+
+    def __init__(self, count: int) -> None:
+        self._free = [Core() for _ in range(count)]
+        self._changed = threading.Condition()
+
+    def take(self) -> Core:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free)
+            return self._free.pop()
+
+    def give(self, core: Core) -> None:
+        core.end_turn()
+        with self._changed:
+            self._free.append(core)
+            self._changed.notify()
+
+
+class _Travel:
+    """Bytes under way."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.now = limit, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self.now or self.now + size <= self.limit)
+            self.now += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.now -= size
+                self._changed.notify_all()
+
+
+class _Turn(threading.local):
+    open = False
+    core: Core | None = None
+
+
+def available() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_cores = _Cores(available())
+_travel = _Travel(IN_FLIGHT)
+_turn = _Turn()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Work on one chunk: a core is taken when it is first needed, and given back at the end.
+
+    What :func:`scratch` hands out is valid until then.
+    """
+    if _turn.open:  # the turn that is going on covers this too
+        yield
+        return
+    _turn.open = True
+    try:
+        yield
+    finally:
+        core, _turn.open, _turn.core = _turn.core, False, None
+        if core is not None:
+            _cores.give(core)
+
+
+def enter() -> None:
+    """Take a core for the rest of the turn, if one is going on that has none yet."""
+    if _turn.open and _turn.core is None:
+        _turn.core = _cores.take()
+
+
+def scratch(name: str, size: int) -> NDArray[np.uint8]:
+    """A buffer until the end of the turn; new memory where no turn is going on.
+
+    Parameters
+    ----------
+    name : str
+        ``encoded`` or ``decoded``.
+    size : int
+        Bytes.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(size,)``, of any content.
+    """
+    if not _turn.open:
+        return np.empty(size, np.uint8)
+    enter()
+    assert _turn.core is not None
+    return _turn.core.buffer(name, size)
+
+
+@contextmanager
+def under_way(size: int) -> Iterator[None]:
+    """Wait until so many more bytes [bytes] may be under way, and count them until they are used.
+
+    Whoever holds a core does not wait, for those who do may be waiting for that core.
+    """
+    if _turn.core is not None:
+        yield
+        return
+    with _travel.of(size):
+        yield
