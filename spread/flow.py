@@ -53,9 +53,13 @@ def run(
     for done, (_, result) in enumerate(reduce.reduce_all(reductions, executor, cache), start=1):
         (failures if isinstance(result, Failure) else members).append(result)  # type: ignore[arg-type]
         progress("reading", done, len(reductions))
+    reasons = "; ".join(failure.sentence for failure in failures[:3])
     if not members:
-        raise NotComparable(f"study {study.name!r}: no dataset is left: " + "; ".join(f.sentence for f in failures[:3]))
-    monthly, yearly, change, incomparable = ensemble.compare(members, study)
+        raise NotComparable(f"study {study.name!r}: no dataset is left: {reasons}")
+    try:
+        monthly, yearly, change, incomparable = ensemble.compare(members, study)
+    except NotComparable as error:
+        raise NotComparable(f"study {study.name!r}: {error}; left out before: {reasons or 'nothing'}") from error
     failures += incomparable
     ensemble.refuse_empty(change, failures, study.name)
     anomalies = ensemble.anomalies(
