@@ -8,10 +8,10 @@ from typing import Any
 
 import xarray as xr
 
-from spread import ensemble, provenance, reduce
+from spread import ensemble, provenance
 from spread.cache import ArrayCache
-from spread.datasets import Progress, conformed_members, planned_members, silent
-from spread.errors import Failure, NotComparable
+from spread.datasets import Progress, conformed_members, planned_members, reduced_members, silent
+from spread.errors import NotComparable
 from spread.report import Report
 from spread.study import Study
 
@@ -46,13 +46,7 @@ def run(
         If the study cannot be answered at all.
     """
     observations = ensemble.observed(study)
-    selection, conformed, failures = conformed_members(study, progress)
-    reductions, unreduced = planned_members(conformed, study)
-    failures += unreduced
-    members: list[xr.DataArray] = []
-    for done, (_, result) in enumerate(reduce.reduce_all(reductions, executor, cache), start=1):
-        (failures if isinstance(result, Failure) else members).append(result)  # type: ignore[arg-type]
-        progress("reading", done, len(reductions))
+    selection, members, failures = reduced_members(study, executor, progress, cache)
     reasons = "; ".join(failure.sentence for failure in failures[:3])
     if not members:
         raise NotComparable(f"study {study.name!r}: no dataset is left: {reasons}")

@@ -129,7 +129,7 @@ def check(study: Study, progress: Progress = silent) -> Plan:
             }
         )
         # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
-        stand_ins.append(planned.means.copy(data=np.ones(planned.means.shape)))
+        stand_ins.append(planned.template.copy(data=np.ones(planned.template.shape)))
     _, _, change, incomparable = ensemble.compare(stand_ins, study)
     whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
     models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())

@@ -1,16 +1,15 @@
 """From conformed datasets to small reduced members: every operator of a study in one read of each chunk.
 
-:func:`area_means` builds the lazy reduction of one dataset; :func:`reduce_all` runs many, each on its own, so that one
-bad store never stops the others. What only the values can show is checked here, where they are read: a value beyond
-the variable's plausible range or a month with missing cells is never averaged. What only a whole run shows, a step or a
-copied month, is checked once all its chunks are read, by :func:`compute_or_fail`: the lazy means never wait for it.
+:func:`area_means` builds the lazy reduction of one dataset, :func:`compute_or_fail` runs it chunk by chunk. What only
+the values can show is checked here, where they are read: a value beyond the variable's plausible range or a month with
+missing cells is never averaged. What only a whole run shows, a step or a copied month, is checked once all its chunks
+are read, by :func:`compute_or_fail`: the lazy means never wait for it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -45,8 +44,8 @@ class Reduction:
 
     Parameters
     ----------
-    means : xarray.DataArray
-        ``(time, region)``, lazy: what people get.
+    template : xarray.DataArray
+        ``(time, region)``, a member without values: its coordinates and attributes.
     sums : dask.array.Array
         ``(time, 2, outputs + 1)``, lazy: what is read, one block for each of the store's time chunks. Weighted sums and
         the weights of finite cells, the whole domain last; behind them the lowest and highest value of each month.
@@ -58,11 +57,16 @@ class Reduction:
         Cells of the grid.
     """
 
-    means: xr.DataArray
+    template: xr.DataArray
     sums: da.Array
     domain: str
     key: str
     cells: int = 1
+
+    @property
+    def means(self) -> xr.DataArray:
+        """``(time, region)``, lazy: what people get."""
+        return self.template.copy(data=_means(self.sums[..., :-1], self.domain)[:, :-1])
 
     def blocks(self) -> list[tuple[str, da.Array]]:
         """Each time chunk's key and lazy sums."""
@@ -143,8 +147,8 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
         dtype=np.float64, who=who, plausible=variable.plausible_mean, units=variable.units, domain=variable.domain,
         meta=np.empty((0, 0, 0)),
     )  # fmt: skip
-    means = xr.DataArray(
-        _means(sums[..., :-1], variable.domain)[:, :-1],
+    template = xr.DataArray(
+        np.full((field.shape[0], len(regions)), np.nan),
         dims=("time", "region"),
         coords={
             "time": ds["time"],
@@ -166,7 +170,7 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
             "checks": [variable.plausible, variable.plausible_mean, variable.units],
         }
     )
-    return Reduction(means, sums, variable.domain, key, int(np.prod(grid.shape)))
+    return Reduction(template, sums, variable.domain, key, int(np.prod(grid.shape)))
 
 
 def _means(sums: Sums, domain: str) -> Sums:
@@ -239,63 +243,8 @@ def _implausible(months: NDArray[np.integer], worst: float, plausible: tuple[flo
     return f"{worst:g} {units} is beyond the plausible {plausible[0]:g}..{plausible[1]:g} {units} in {shown}{hint}"
 
 
-def reduce_all[K](
-    reductions: Mapping[K, Reduction],
-    executor: Executor | None = None,
-    cache: ArrayCache | None = None,
-) -> Iterator[tuple[K, xr.DataArray | Failure]]:
-    """Compute many reductions, each on its own, and yield them as they complete.
-
-    Parameters
-    ----------
-    reductions : mapping
-        Results of :func:`reduction` by any key.
-    executor : concurrent.futures.Executor, optional
-        Where to compute: threads of this process by default, or ``Client.get_executor()`` of a dask cluster.
-    cache : ArrayCache, optional
-        Where sums are kept, a file a time chunk, as soon as they are computed; what is there is not read again.
-
-    Yields
-    ------
-    key, xarray.DataArray or Failure
-        The computed member, or why it has none.
-    """
-    own = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reduce") if executor is None else None
-    pool = executor or own
-    assert pool is not None
-    futures = {_submitted(pool, planned, cache): key for key, planned in reductions.items()}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], _result(future, reductions[futures[future]])
-    finally:
-        for future in futures:
-            future.cancel()
-        if own is not None:
-            own.shutdown(wait=True, cancel_futures=True)
-
-
-def _submitted(pool: Executor, planned: Reduction, cache: ArrayCache | None) -> Future[xr.DataArray | Failure]:
-    """A future, that of the error where a pool takes no more work because one of its workers was killed."""
-    try:
-        return pool.submit(compute_or_fail, planned, cache)
-    except BrokenExecutor as error:
-        broken: Future[xr.DataArray | Failure] = Future()
-        broken.set_exception(error)
-        return broken
-
-
-def _result(future: Future[xr.DataArray | Failure], planned: Reduction) -> xr.DataArray | Failure:
-    """What a future holds; a worker that died over a store is that store's failure and nobody else's."""
-    try:
-        return future.result()
-    except Exception as error:  # executors raise what they like: BrokenProcessPool, distributed.KilledWorker
-        name, facets = _who(planned)
-        reason = f"the worker that read store {facets['zstore']} died: {one_line(error)}"
-        return Failure(name, "reduce", reason, unreadable=True, transient=True, facets=facets)
-
-
 def _who(planned: Reduction) -> tuple[str, dict[str, str]]:
-    facets = {key: str(planned.means.attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
+    facets = {key: str(planned.template.attrs.get(key, "")) for key in (*FACETS, "version", "zstore")}
     return ".".join(facets[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id")), facets
 
 
@@ -313,7 +262,7 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
     planned : Reduction
         A result of :func:`reduction`.
     cache : ArrayCache, optional
-        As in :func:`reduce_all`.
+        Where sums are kept, a file a time chunk, as soon as they are computed; what is there is not read again.
 
     Returns
     -------
@@ -333,16 +282,16 @@ def compute_or_fail(planned: Reduction, cache: ArrayCache | None = None) -> xr.D
         reason = f"store {facets['zstore']} cannot be read: {_said(error)}"
         return Failure(name, "reduce", reason, unreadable=True, transient=is_transient(error), facets=facets)
     means = _means(sums[..., :-1], planned.domain)
-    return planned.means.copy(data=means[:, :-1]).assign_coords(domain_mean=("time", means[:, -1]))
+    return planned.template.copy(data=means[:, :-1]).assign_coords(domain_mean=("time", means[:, -1]))
 
 
 def _suspicions(planned: Reduction, sums: NDArray[np.float64]) -> list[str]:
     """What is wrong with a run as a whole."""
     return suspicious_series(
-        np.asarray(planned.means["month_number"].values),
+        np.asarray(planned.template["month_number"].values),
         _means(sums[..., :-1], planned.domain)[:, -1],
-        VARIABLES[str(planned.means.name)],
-        planned.means.attrs["frequency"],
+        VARIABLES[str(planned.template.name)],
+        planned.template.attrs["frequency"],
         sums[:, :, -1],
         planned.cells,
     )

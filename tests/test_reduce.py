@@ -1,8 +1,6 @@
 """Area means: equal to plain NumPy, whatever the chunks; what is broken is refused by name."""
 
 import re
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
 import dask
 import dask.array as da
@@ -17,7 +15,7 @@ from synthetic import areas, field, nothing_computes, published, regular, row
 from spread.conform import conform, grid_of
 from spread.errors import Failure, NotConforming
 from spread.opening import open_row
-from spread.reduce import Reduction, area_means, compute_or_fail, reduce_all, reduction
+from spread.reduce import Reduction, area_means, compute_or_fail, reduction
 from spread.study import REGIONS, Region
 
 GLOBAL = [REGIONS["global"]]
@@ -268,72 +266,6 @@ def test_implausible_values_become_a_failure_that_no_retry_mends():
     assert isinstance(failure, Failure)
     assert not failure.transient
     assert "2000-04" in failure.reason
-
-
-@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor])
-def test_one_bad_member_does_not_stop_the_others(executor):
-    good = {name: planned(conform(published(field(24, 6, 8, seed)), row(source_id=name)))
-            for seed, name in enumerate("ABC")}  # fmt: skip
-    reductions = {"A": good["A"], "bad": broken(RuntimeError("bad block")), "B": good["B"], "C": good["C"]}
-    pool = None if executor is None else executor(3)
-    results = dict(reduce_all(reductions, pool))
-    if pool is not None:
-        pool.shutdown()
-    assert set(results) == set(reductions)
-    assert isinstance(results.pop("bad"), Failure)
-    for name, result in results.items():
-        np.testing.assert_array_equal(result, good[name].means.compute())
-
-
-class Dying(ThreadPoolExecutor):
-    """One of its workers is killed over ``bad``; after that it takes no more work, as a pool of processes does."""
-
-    broken = False
-
-    def submit(self, work, reduction, *more):
-        if self.broken:
-            raise BrokenProcessPool("the pool is not usable anymore")
-        if "broken here" in str(reduction.means.attrs["zstore"]):
-            self.broken = True
-            killed = Future()
-            killed.set_exception(BrokenProcessPool("a process was terminated abruptly"))
-            return killed
-        return super().submit(work, reduction, *more)
-
-
-def test_a_worker_that_dies_over_a_store_is_that_stores_failure():
-    members = {name: planned(conform(published(field(24, 6, 8)), row(source_id=name, zstore=place)))
-               for name, place in (("A", "here"), ("B", "broken here"), ("C", "there"))}  # fmt: skip
-    with Dying(2) as pool:
-        results = dict(reduce_all(members, pool))
-    np.testing.assert_array_equal(results["A"], members["A"].means.compute())
-    for name, said in (("B", "terminated abruptly"), ("C", "not usable")):
-        assert isinstance(results[name], Failure)
-        assert results[name].reason.startswith(f"the worker that read store {members[name].means.attrs['zstore']} died")
-        assert said in results[name].reason
-        assert results[name].transient
-
-
-def test_nothing_to_reduce_is_no_error():
-    assert list(reduce_all({})) == []
-
-
-@pytest.mark.slow
-def test_a_cluster_gives_the_same_bits():
-    from distributed import Client
-
-    reductions = {
-        name: planned(conform(published(field(24, 6, 8, seed), chunks=(5, 3, 8)), row(source_id=name)), [*GLOBAL, BOX])
-        for seed, name in enumerate("ABC")
-    }
-    reductions["bad"] = broken(RuntimeError("bad block"))
-    with Client(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as client:
-        there = dict(reduce_all(reductions, client.get_executor(pure=False)))
-    here = dict(reduce_all(reductions))
-    assert isinstance(there.pop("bad"), Failure)
-    assert set(there) == {"A", "B", "C"}
-    for name, result in there.items():
-        np.testing.assert_array_equal(result, here[name])
 
 
 def run_of(values, **options) -> xr.DataArray | Failure:
