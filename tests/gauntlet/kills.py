@@ -18,8 +18,9 @@ from pathlib import Path
 from gauntlet.archive import Archive
 from gauntlet.cases import Case
 from gauntlet.server import BUCKET, ObjectStore, Rule, slow
+from spread.tasks import THREADS
 
-IN_FLIGHT = 4
+IN_FLIGHT = THREADS
 """Stores that a process reads at a time, one chunk of each: what a kill may cost."""
 
 _CHUNK = r"/tas/\d+\.0\.0$"
