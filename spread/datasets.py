@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from functools import partial
 from typing import Any
+from urllib.parse import urlparse
 
 import xarray as xr
 
-from spread import catalog, conform, opening, reduce, selection, tasks
+from spread import catalog, conform, cores, opening, reduce, selection, tasks
 from spread.cache import ArrayCache
 from spread.errors import Failure, NotComparable, NotConforming, SpreadError, one_line
 from spread.selection import SUPPLEMENTARY, Selection
@@ -48,7 +49,7 @@ def reduced_members(
     chosen = selection.select(catalog.read(study.catalog, study.storage_options), study)
     work = partial(_reduced, study, _FixedFields(chosen.supplementary, study), cache)
     members, failures = [], list(chosen.failures)
-    for done, (_, result) in enumerate(tasks.outcomes(work, chosen.rows, executor, _died), start=1):
+    for done, (_, result) in enumerate(tasks.outcomes(work, chosen.rows, executor, _died, _threads(chosen)), start=1):
         if isinstance(result, Failure):
             failures.append(result)
         else:
@@ -75,7 +76,7 @@ def conformed_members(
     chosen = selection.select(catalog.read(study.catalog, study.storage_options), study)
     work = partial(_conformed, study, _FixedFields(chosen.supplementary, study))
     found: dict[Row, xr.Dataset | Failure] = {}
-    for row, result in tasks.outcomes(work, chosen.rows, None, _died):
+    for row, result in tasks.outcomes(work, chosen.rows, None, _died, _threads(chosen)):
         found[row] = result
         progress("opening", len(found), len(chosen.rows))
     results = {row: found[row] for row in chosen.rows}
@@ -172,6 +173,12 @@ class _FixedFields:
                 promise.set_exception(error)
                 raise
         return promise.result()
+
+
+def _threads(chosen: Selection) -> int:
+    """Threads for these stores: on a disk nobody waits long enough to be worth the memory of many."""
+    local = all(urlparse(row.zstore).scheme in ("", "file") for row in chosen.rows)
+    return cores.available() + 1 if local else tasks.THREADS
 
 
 def _reduced(study: Study, fixed: _FixedFields, cache: ArrayCache | None, row: Row) -> xr.DataArray | Failure:

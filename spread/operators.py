@@ -6,6 +6,9 @@ pass, in float64 and in a fixed order, so a result depends neither on the chunks
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +19,10 @@ from spread.grids import Grid
 from spread.study import Region
 
 Floats = NDArray[np.float64]
+
+_KEPT = 3  # operators: as many grids as are read at a time, for each is as large as a map for every output
+
+_NARROW = 0.4  # share of the columns from which a run of whole rows is summed faster than a box
 
 _SLAB = 1 << 18  # values turned to float64 at a time: 2 MB, which a processor's cache holds
 
@@ -69,6 +76,62 @@ def region_weights(
 
 
 @dataclass(frozen=True)
+class Operator:
+    """Weights of a study's outputs on one grid, and what tells them from others.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray
+        ``(outputs, rows, columns)``.
+    digest : str
+        Hash of the weights.
+    """
+
+    weights: Floats
+    digest: str
+
+
+_recent: OrderedDict[str, Operator] = OrderedDict()
+_recent_lock = threading.Lock()
+
+
+def operator(grid: Grid, regions: Sequence[Region], area: Floats, land: Floats | None, domain: str = "all") -> Operator:
+    """The weights of :func:`region_weights`, made once for the runs of a model that follow each other.
+
+    Parameters
+    ----------
+    grid, regions, area, land, domain
+        As there.
+
+    Returns
+    -------
+    Operator
+        Shared: not to be written to.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    asked = hashlib.sha256(repr((regions, domain, grid.shape)).encode())
+    for array in (grid.lat, grid.lon, grid.lat_bounds, grid.lon_bounds, area, land):
+        asked.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    key = asked.hexdigest()
+    with _recent_lock:
+        if key in _recent:
+            _recent.move_to_end(key)
+            return _recent[key]
+    weights = region_weights(grid, regions, area, land, domain)
+    weights.flags.writeable = False
+    made = Operator(weights, hashlib.sha256(weights.tobytes()).hexdigest())
+    with _recent_lock:
+        _recent[key] = made
+        while len(_recent) > _KEPT:
+            _recent.popitem(last=False)
+    return made
+
+
+@dataclass(frozen=True)
 class Applied:
     """What one pass over a field gives.
 
@@ -107,13 +170,16 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
     """
     steps = field.shape[0]
     flat = field.reshape(steps, -1)
-    rows = np.ascontiguousarray(weights.reshape(weights.shape[0], -1), dtype=np.float64)
-    stretches = [_stretch(row) for row in rows]
+    rows = np.ascontiguousarray(weights, dtype=np.float64)
+    same_as = _same_rows(rows)
+    patches = {output: _patch(rows[output]) for output in sorted(set(same_as))}
+    rows = rows.reshape(rows.shape[0], -1)
     whole = np.array([np.einsum("c->", row) for row in rows])
     sums, present = np.zeros((steps, rows.shape[0])), np.empty((steps, rows.shape[0]))
     low, high = np.full(steps, np.nan), np.full(steps, np.nan)
     before: NDArray[np.bool_] | None = None  # the absent cells of the step before, where it had any
     cells = np.zeros((max(2, _SLAB // max(1, flat.shape[1])), flat.shape[1]))
+    map_of_cells = cells.reshape(-1, *field.shape[1:])
     several = np.empty(cells.shape[0])
     for start in range(0, steps if flat.shape[1] else 0, cells.shape[0]):
         slab = flat[start : start + cells.shape[0]]
@@ -130,17 +196,37 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
             # the sea of a land field is the same in every step
             same = before is not None and np.array_equal(absent, before)
             present[step], before = present[step - 1] if same else _weight_left(rows, whole, absent), absent
-        for output, stretch in enumerate(stretches):
+        for output, (where, of) in patches.items():
             # always as many rows at once, for NumPy sums a single one in another order
-            np.einsum("tc,c->t", cells[:, stretch], rows[output, stretch], out=several)
+            if of.ndim == 1:
+                np.einsum("tc,c->t", cells[:, where[0]], of, out=several)
+            else:
+                np.einsum("tyx,yx->t", map_of_cells[:, where[0], where[1]], of, out=several)
             sums[start : start + len(slab), output] = several[: len(slab)]
-    return Applied(sums, present, low, high)
+    return Applied(sums[:, same_as], present, low, high)
 
 
-def _stretch(row: Floats) -> slice:
-    """The shortest run of cells outside which a row of weights is zero."""
+def _same_rows(rows: Floats) -> list[int]:
+    """For each output the first that has the same weights: none is summed twice."""
+    first: dict[bytes, int] = {}
+    return [first.setdefault(hashlib.sha256(row.tobytes()).digest(), output) for output, row in enumerate(rows)]
+
+
+def _patch(row: Floats) -> tuple[tuple[slice, ...], Floats]:
+    """Where an output has weights, and these: a run of cells, or a box where that is far less."""
     used = np.flatnonzero(row)
-    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+    if not used.size:
+        return (slice(0, 0),), np.empty(0)
+    run = slice(int(used[0]), int(used[-1]) + 1)
+    columns = np.flatnonzero(row.any(axis=0))
+    width = int(columns[-1]) + 1 - int(columns[0])
+    if width > _NARROW * row.shape[1]:
+        return (run,), row.reshape(-1)[run]
+    box = (
+        slice(run.start // row.shape[1], (run.stop - 1) // row.shape[1] + 1),
+        slice(int(columns[0]), int(columns[0]) + width),
+    )
+    return box, np.ascontiguousarray(row[box])
 
 
 def _weight_left(rows: Floats, whole: Floats, absent: NDArray[np.bool_]) -> Floats:

@@ -18,11 +18,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spread import cores
+from spread import cores, operators
 from spread.cache import ArrayCache, key_of
 from spread.errors import Failure, NotConforming, one_line
 from spread.grids import Grid
-from spread.operators import apply_weights, region_weights
+from spread.operators import apply_weights
 from spread.plausibility import some_of, suspicious_series
 from spread.study import Region
 from spread.transport import is_transient
@@ -30,7 +30,7 @@ from spread.vocabulary import FACETS, VARIABLES
 
 type Sums = NDArray[np.float64] | da.Array
 
-KERNEL_VERSION = "3"
+KERNEL_VERSION = "4"
 """Changes when a reduction gives other numbers."""
 
 _COMPLETE = 1.0 - 1e-10  # share of the weight that must be finite: less than any one cell may be missing
@@ -125,17 +125,18 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
     who = ".".join(ds.attrs[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id"))
     try:
         # the whole domain is always the last row: it shows whether a month is complete, whatever the regions
-        weights = region_weights(
+        operator = operators.operator(
             grid, [*regions, _WHOLE], ds["cell_area"].values, ds["land_fraction"].values, variable.domain
         )
     except ValueError as error:
         raise NotConforming(who, [str(error)]) from error
+    weights = operator.weights
     data = field.data if isinstance(field.data, da.Array) else da.from_array(field.data, chunks=-1)
     partial = da.blockwise(
         _partial_sums, "tkryx",
         data, "tyx",
         da.from_array(np.asarray(ds["month_number"].values), chunks=(data.chunks[0],)), "t",
-        da.from_array(weights, chunks=(weights.shape[0], *data.chunks[1:])), "ryx",
+        da.from_array(weights, chunks=(weights.shape[0], *data.chunks[1:]), name=f"weights-{operator.digest}"), "ryx",
         new_axes={"k": 2}, adjust_chunks={"r": weights.shape[0] + 1, "y": 1, "x": 1}, concatenate=True,
         who=who, plausible=variable.plausible, units=variable.units,
         dtype=np.float64, meta=np.empty((0, 0, 0, 0, 0)),
@@ -164,7 +165,7 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> Reductio
         {name: ds.attrs.get(name) for name in (*FACETS, "version", "zstore", "fingerprint", "contents", "fixes")}
         | {
             "kernel": KERNEL_VERSION,
-            "weights": hashlib.sha256(weights.tobytes()).hexdigest(),
+            "weights": operator.digest,
             "months": hashlib.sha256(np.asarray(ds["month_number"].values).tobytes()).hexdigest(),
             "chunks": data.chunks,
             "checks": [variable.plausible, variable.plausible_mean, variable.units],

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, as_completed
 
 THREADS = 16
-"""Stores worked on at a time in one process: most wait for a server; ``spread.cores`` shares out the cores."""
+"""Pieces of work at a time in one process where most wait for a server; ``spread.cores`` shares out the cores."""
 
 
 def outcomes[K, R](
-    work: Callable[[K], R], keys: Iterable[K], executor: Executor | None, failed: Callable[[K, Exception], R]
+    work: Callable[[K], R],
+    keys: Iterable[K],
+    executor: Executor | None,
+    failed: Callable[[K, Exception], R],
+    threads: int = THREADS,
 ) -> Iterator[tuple[K, R]]:
     """Do one piece of work for each key and yield the results as they are there.
 
@@ -24,13 +28,15 @@ def outcomes[K, R](
         Where: threads of this process if None, or ``Client.get_executor()`` of a dask cluster.
     failed : callable
         Makes a result of a key and the error that its worker died of.
+    threads : int
+        How many pieces of work at a time, without an executor.
 
     Yields
     ------
     key, result
         In the order in which they are done.
     """
-    own = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="spread") if executor is None else None
+    own = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spread") if executor is None else None
     pool = executor or own
     assert pool is not None
     futures = {_submitted(pool, work, key): key for key in keys}

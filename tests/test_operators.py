@@ -8,7 +8,7 @@ from strategies import cuts, seeds
 from synthetic import regular
 
 from spread.grids import make_grid
-from spread.operators import apply_weights, region_weights
+from spread.operators import apply_weights, operator, region_weights
 from spread.study import REGIONS, Region
 
 GRID = make_grid(*regular(12, 16))
@@ -68,6 +68,7 @@ def test_sums_equal_plain_numpy_whatever_is_missing(seed, holes, dtype):
     field = rng.normal(280.0, 20.0, (5, 12, 16)).astype(dtype)
     field[rng.random(field.shape) < holes] = rng.choice([np.nan, np.inf, -np.inf])
     weights = rng.random((3, 12, 16)) * (rng.random((3, 12, 16)) < 0.5)
+    weights[1, :, 5:] = weights[2] = 0.0
     applied = apply_weights(field, weights)
     sums, present = applied.sums, applied.present
     finite = np.isfinite(field)
@@ -86,6 +87,7 @@ def test_results_do_not_depend_on_how_many_steps_come_at_once(seed, holes, land,
     field[rng.random(field.shape) < holes] = np.nan
     field[:4][:, rng.random((19, 23)) < 0.3] = np.nan if land else 1.0
     weights = rng.random((4, 19, 23)) * (rng.random((4, 19, 23)) < 0.7)
+    weights[1:3, :, 8:] = weights[2, :5] = 0.0  # boxes
     whole = apply_weights(field, weights)
     parts = [apply_weights(part, weights) for part in np.split(field, np.cumsum(split)[:-1])]
     for what in ("sums", "present", "low", "high"):
@@ -100,11 +102,27 @@ def test_a_row_does_not_depend_on_the_other_rows(seed, holes):
     field = rng.normal(280.0, 20.0, (4, 11, 17))
     field[:, rng.integers(11, size=holes), rng.integers(17, size=holes)] = np.nan
     weights = rng.random((5, 11, 17)) * (rng.random((5, 11, 17)) < 0.7)
+    weights[1:3, :, :4] = weights[1:3, :, 9:] = 0.0  # boxes
+    weights[3] = weights[0]
     together = apply_weights(field, weights)
     for k in range(5):
         alone = apply_weights(field, weights[k : k + 1])
         np.testing.assert_array_equal(together.sums[:, k], alone.sums[:, 0])
         np.testing.assert_array_equal(together.present[:, k], alone.present[:, 0])
+
+
+def test_an_operator_is_made_once_for_a_grid_and_anew_for_another(monkeypatch):
+    regions = [REGIONS["global"], REGIONS["arctic"]]
+    first = operator(GRID, regions, AREA, LAND)
+    np.testing.assert_array_equal(first.weights, region_weights(GRID, regions, AREA, LAND))
+    assert operator(GRID, regions, AREA.copy(), LAND.copy()) is first
+    others = [operator(GRID, regions[:1], AREA, LAND), operator(GRID, regions, AREA + 1.0, LAND),
+              operator(GRID, regions, AREA, None),
+              operator(make_grid(*regular(12, 8)), regions, AREA[:, :8], None)]  # fmt: skip
+    assert all(other is not first for other in others)
+    assert others[1].digest != first.digest
+    with pytest.raises(ValueError, match="read-only"):
+        first.weights[0, 0, 0] = 1.0
 
 
 def test_what_no_weight_touches_may_be_missing():

@@ -1,0 +1,87 @@
+"""What 5 and 20 diagnostics cost more than one, in one study.
+
+``python -m benchmarks.diagnostics`` reads the synthetic archive of ``benchmarks.gsat`` in turn with 1, 5 and 20 area
+means: the globe, its land and ocean, hemispheres, zones and twelve boxes. A warm repeat of each is measured in the same process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+import time
+from typing import Any
+
+from benchmarks import gsat, measuring
+
+NAMED = ("global", "land", "ocean", "arctic", "tropics", "northern_hemisphere", "southern_hemisphere")
+BOXES = [
+    {"name": f"box {k}", "lat": [-60.0 + 10.0 * k, -40.0 + 10.0 * k], "lon": [30.0 * k - 180.0, 30.0 * k - 140.0]}
+    for k in range(12)
+]
+COUNTS = (1, 5, 20)
+
+
+def regions(count: int) -> list[Any]:
+    """So many regions, the largest first."""
+    from spread.study import REGIONS
+
+    named = [name for name in NAMED if name in REGIONS]
+    return [*named, *BOXES, *({"name": f"zone {k}", "lat": [10.0 * k - 80.0, 10.0 * k - 60.0]} for k in range(8))][
+        :count
+    ]
+
+
+def work(collection: str, count: int) -> dict[str, float]:
+    """Run the study with so many regions twice: cold, then warm."""
+    from spread import flow
+    from spread.cache import FolderCache
+
+    study = gsat.study_of(collection, regions(count))
+    with tempfile.TemporaryDirectory() as folder:
+        cache = FolderCache(folder)
+        cold = flow.run(study, cache=cache)
+        started = time.perf_counter()
+        again = flow.run(study, cache=cache)
+        warm = time.perf_counter() - started
+        assert again.across.identical(cold.across)
+    return {"warm": warm}
+
+
+def cold_only(collection: str, count: int) -> dict[str, float]:
+    """Run the study with so many regions once, without a cache."""
+    from spread import flow
+
+    flow.run(gsat.study_of(collection, regions(count)))
+    return {}
+
+
+def main() -> int:
+    """Print processor seconds by number of diagnostics, and their ratios to one."""
+    parser = gsat.options()
+    parser.set_defaults(models=4)
+    told = parser.parse_args()
+    collection = str(gsat.prepared(told.folder, told.models, told.share, told.chunk_mb))
+    if told.only:
+        importlib.import_module("spread.flow")
+        what, _, count = told.only.partition(" ")
+        run = {"cold": cold_only, "warm": work}[what]
+        print(json.dumps(measuring.measured(lambda: run(collection, int(count)))))
+        return 0
+    shared = ["--folder", str(told.folder), "--models", str(told.models), "--share", str(told.share),
+              "--chunk-mb", str(told.chunk_mb)]  # fmt: skip
+    names = [f"cold {count}" for count in COUNTS]
+    found = measuring.contest("benchmarks.diagnostics", names, shared, told.rounds)
+    warm = measuring.contest("benchmarks.diagnostics", [f"warm {count}" for count in COUNTS], shared, 1)
+    print(measuring.table(found, gsat.volume(collection)))
+    ratios = {f"CPU, {c} diagnostics / 1": measuring.ratio(found, f"cold {c}", "cold 1", "cpu") for c in COUNTS[1:]}
+    for name, value in ratios.items():
+        print(f"{name:<26} {value:.3f}")
+    for name, (figures,) in warm.items():
+        print(f"{name}: a repeat in the same process takes {figures['answer']['warm']:.2f} s")
+    measuring.save(told.json, {"ratios": ratios, "figures": found, "warm": warm})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
