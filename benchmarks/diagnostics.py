@@ -1,7 +1,8 @@
 """What 5 and 20 diagnostics cost more than one, in one study.
 
 ``python -m benchmarks.diagnostics`` reads the synthetic archive of ``benchmarks.gsat`` in turn with 1, 5 and 20 area
-means: the globe, its land and ocean, hemispheres, zones and twelve boxes. A warm repeat of each is measured in the same process.
+means: the globe, its land and ocean, hemispheres, zones and twelve boxes. A warm repeat of each is timed in the same
+process.
 """
 
 from __future__ import annotations

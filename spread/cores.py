@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,35 @@ class _Turn(threading.local):
 def available() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_available() -> int:
+    """Memory that this process may still take [bytes]: what the machine has free, or its control group if less."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (group / "memory.max").read_text().strip(), int((group / "memory.current").read_text())
+    except (OSError, ValueError):
+        return free
+    return free if limit == "max" else min(free, max(0, int(limit) - used))
+
+
+def memory_for(chunk: int) -> int:
+    """Memory for chunks of a size while they are read [bytes]: on every core one as it comes and one decoded.
+
+    Parameters
+    ----------
+    chunk : int
+        Decoded size of the largest one [bytes].
+
+    Returns
+    -------
+    int
+        Bytes, with the slab that is in work.
+    """
+    return available() * (2 * chunk + (1 << 22))
 
 
 _cores = _Cores(available())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -199,6 +200,16 @@ def _conformed(study: Study, fixed: _FixedFields, row: Row) -> xr.Dataset | Fail
 
 
 def _planned(study: Study, row: Row, ds: xr.Dataset) -> reduce.Reduction | Failure:
+    field = ds[row.variable_id]
+    largest = field.dtype.itemsize * (math.prod(map(max, field.chunks)) if field.chunks else field.size)
+    needed, free = cores.memory_for(largest), cores.memory_available()
+    if needed > free:
+        reason = (
+            f"chunks of {largest / 1e9:.2f} GB on {cores.available()} cores need {needed / 1e9:.2f} GB of memory, "
+            f"{free / 1e9:.2f} GB are free: take a machine with more memory, fewer cores (taskset), or a copy of the "
+            "store in smaller chunks"
+        )
+        return Failure(row.name, "reduce", reason, facets=row.facets())
     try:
         return reduce.reduction(ds, conform.grid_of(ds), study.regions)
     except NotConforming as error:

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spread import ensemble
+from spread import cores, ensemble
 from spread.datasets import Progress, conformed_members, planned_members, silent
 from spread.errors import Failure
 from spread.study import Study
-
-READERS = 4
-"""Stores reduced at a time in one process."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +47,8 @@ class Plan:
 
     @property
     def peak_memory(self) -> int:
-        """Memory for chunks in flight [bytes]: each reader holds its store's largest chunk and what it is made from."""
-        largest = sorted((d["largest_chunk"] for d in self.datasets), reverse=True)
-        return int(2.5 * sum(largest[:READERS]))
+        """Memory for chunks [bytes], whatever the number of models: each core holds one as it came and one decoded."""
+        return cores.memory_for(max((d["largest_chunk"] for d in self.datasets), default=0))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""

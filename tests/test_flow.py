@@ -7,8 +7,9 @@ import xarray as xr
 import zarr
 
 import spread
-from spread import flow
+from spread import cores, flow
 from spread.errors import NotComparable, NotConforming, NotFound
+from spread.plan import check
 from spread.study import Study
 
 PUBLISHED = {"ssp126": (1.96, 0.55), "ssp245": (2.90, 0.66), "ssp370": (3.92, 0.82), "ssp585": (4.73, 1.04)}
@@ -262,3 +263,17 @@ def test_a_region_that_one_grid_cannot_show_stops_nobody_else(small_archive, mon
     report = flow.run(Study.make(catalog=str(small_archive), experiments=["ssp585"], models=["MIROC6", "CanESM5"]))
     assert report.summary()[0]["models"] == 1
     assert any("holds no cell" in f.reason for f in report.failures)
+
+
+def test_chunks_that_do_not_fit_into_memory_are_refused_before_they_are_read(small_archive, monkeypatch):
+    study = Study.make(catalog=str(small_archive), experiments=["ssp585"], models=["CanESM5"])
+    plan = check(study)
+    largest = max(d["largest_chunk"] for d in plan.datasets)
+    assert plan.peak_memory == cores.memory_for(largest) >= 2 * largest
+    assert plan.as_dict()["peak_memory"] == plan.peak_memory
+    monkeypatch.setattr("spread.cores.memory_available", lambda: plan.peak_memory - 1)
+    monkeypatch.setattr("spread.reduce.compute_or_fail", None)  # nothing is read
+    with pytest.raises(NotComparable, match=r"need .* GB of memory, .* GB are free"):
+        flow.run(study)
+    with pytest.raises(NotComparable, match=r"GB are free"):
+        check(study)
