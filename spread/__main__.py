@@ -37,7 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
     run.add_argument("--out", type=Path, help="folder of the report (default: ./NAME-report)")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
-    run.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler to work on (default: this process)")
+    run.add_argument(
+        "--scheduler",
+        metavar="WHERE",
+        help="dask cluster to work on: local, tcp://HOST:PORT, FILE.json, gateway:NAME, gateway:URL, slurm, ..., "
+        "or FILE.toml that describes one (default: this process)",
+    )
+    run.add_argument("--workers", metavar="N", help="how many workers a new cluster has: 8, or 2-20 as there is work")
 
     search = commands.add_parser("search", help="search a catalog by facets, such as source_id=CESM2")
     search.add_argument("facets", nargs="*", metavar="FACET=VALUE[,VALUE]")
@@ -119,6 +125,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from spread.errors import NotFound
     from spread.placing import check_writable
     from spread.report import STORE
     from spread.study import Study
@@ -126,10 +133,15 @@ def _run(arguments: argparse.Namespace) -> int:
     study = Study.from_toml(arguments.study)
     out = arguments.out or Path(f"{study.name}-report")
     check_writable(out, STORE)
-    return _report(study, out, arguments.json, arguments.scheduler)
+    scheduler = None if arguments.scheduler is None else (arguments.scheduler, arguments.workers)
+    if scheduler is None and arguments.workers is not None:
+        raise NotFound(f"--workers {arguments.workers}: of what cluster? Say --scheduler local, or slurm, ...")
+    return _report(study, out, arguments.json, scheduler)
 
 
-def _report(study: Any, out: Path, as_json: bool, scheduler: str | None, planted: Collection[str] = ()) -> int:
+def _report(
+    study: Any, out: Path, as_json: bool, scheduler: tuple[str, str | None] | None, planted: Collection[str] = ()
+) -> int:
     """Run a study, write its report, print the spread; stores broken on purpose do not count as unreadable."""
     from spread import flow, page
     from spread.cache import open_cache
@@ -142,7 +154,7 @@ def _report(study: Any, out: Path, as_json: bool, scheduler: str | None, planted
         else:
             from spread.cluster import connected
 
-            with connected(scheduler) as executor:
+            with connected(*scheduler) as executor:
                 report = flow.run(study, executor, show, cache)
         show("drawing", 0, 1)
         folder = report.save(out, extras=lambda path: page.write(report, path))

@@ -1,0 +1,14 @@
+"""A dask cluster as a place to compute: find or start one, send it calls, place accelerated work.
+
+- ``places``: what may stand behind ``--scheduler``, and :func:`connected`, which yields an executor.
+- ``calls``: :class:`ClusterExecutor`, an executor whose every call is answered, whatever becomes of the workers.
+- ``accelerators``: :func:`accelerated`, whether work that wants a GPU gets one, said in a sentence.
+
+``distributed``, Dask Gateway, jobqueue, Kubernetes and dask-cuda are imported when they are asked for.
+"""
+
+from spread.cluster.accelerators import GPU, Placement, accelerated
+from spread.cluster.calls import ClusterExecutor
+from spread.cluster.places import KINDS, Place, connected, place
+
+__all__ = ["GPU", "KINDS", "ClusterExecutor", "Place", "Placement", "accelerated", "connected", "place"]
