@@ -11,6 +11,7 @@ import argparse
 import csv
 import importlib
 import json
+import os
 import statistics
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,6 @@ def peer(collection: str, url: str) -> dict[str, float]:
     """The recipe through the object store."""
     import fsspec
 
-    from spread.storage import storage_options_for
-
-    storage_options_for("gs://bench/")  # gcsfs without its call for the layout of a bucket, which no emulator answers
     options = {"token": "anon", "project": "test", "endpoint_url": url}
     fsspec.config.conf["gs"] = fsspec.config.conf["gcs"] = options
     return gsat.peer(collection)
@@ -68,6 +66,8 @@ def main() -> int:
     collection = gsat.prepared(told.folder, told.models, told.share, told.chunk_mb)
     there = catalog_of(collection)
     if told.only:
+        # gcsfs asks for the layout of a bucket, which no emulator answers, unless this is set when it is imported
+        os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
         for imported in ("dask", "intake", "xarray", "gcsfs", "spread.flow"):
             importlib.import_module(imported)
         work = {"spread": ours, "peer": peer}[told.only]
