@@ -140,6 +140,13 @@ def test_kernels_know_no_datasets():
         assert "land" not in ours(named(everywhere(path))), name
 
 
+@pytest.mark.parametrize(("name", "path"), files_of({"cluster"}).items(), ids=files_of({"cluster"}))
+def test_a_cluster_knows_nothing_of_what_runs_on_it(name, path):
+    imports = named(at_import(tree(path).body))
+    assert ours(imports) <= {"cluster", "errors", "__version__"}
+    assert theirs(imports) <= {"cloudpickle"}, "the rest is imported when a cluster is asked for"
+
+
 @every_file
 def test_every_file_has_a_noun(path):
     names = {part_.removesuffix(".py") for part_ in path.relative_to(PACKAGE).parts}

@@ -65,7 +65,8 @@ def accelerated(executor: ClusterExecutor, require_gpu: bool = False) -> Placeme
     having = [worker for worker in workers if executor.able(worker, GPU)]
     if having:
         count = sum(worker["resources"]["GPU"] for worker in having)
-        said = f"scheduler {executor.where}: on {count:g} GPUs of {len(having)} of its {len(workers)} workers"
+        share = f"{len(having)} of its {len(workers)} workers offer a GPU ({count:g} in all)"
+        said = f"scheduler {executor.where}: {share}: the work runs there"
         return Placement(executor.with_resources(GPU), count, said)
     how = f'start one with `dask worker {executor.address} --nthreads 1 --resources "GPU=1"`'
     lacking = f"scheduler {executor.where}: none of its {len(workers)} workers has a GPU (the resource GPU=1)"

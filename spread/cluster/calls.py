@@ -16,7 +16,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -172,7 +173,8 @@ class ClusterExecutor(Executor):
             if cancel_futures:
                 call.answer.cancel()
             elif wait:
-                call.answer.exception()
+                with suppress(CancelledError):
+                    call.answer.exception()
         self._closed.set()
 
     def _asked(self) -> str:
@@ -198,7 +200,7 @@ class ClusterExecutor(Executor):
 
     def _settle(self, call: _Call, there: distributed.Future) -> None:
         """Answer a call that dask is done with, or suspect it; in a thread of dask's."""
-        from distributed import CancelledError, KilledWorker
+        from distributed import KilledWorker
 
         try:
             result = there.result()

@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 import time
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from spread.cluster.calls import ENVIRONMENT, ClusterExecutor
+from spread.cluster.calls import ClusterExecutor
 from spread.errors import NotFound, SpreadError, did_you_mean, one_line
 
 PROTOCOLS = ("tcp://", "tls://", "ws://", "wss://", "inproc://")
@@ -230,22 +231,49 @@ def _cluster(found: Place, stack: ExitStack) -> Any:
     """Start a cluster and leave its end to ``stack``, or find a running one of a gateway."""
     cluster_class = _imported(found, found.kind if found.starts else "gateway")
     try:
-        if not found.starts:
-            return stack.enter_context(cluster_class.from_name(found.target, shutdown_on_close=False))
-        cluster = stack.enter_context(cluster_class(**_options(found)))
-        if found.workers is not None and found.kind not in ON_THIS_MACHINE:
+        cluster = cluster_class(**_options(found)) if found.starts else _running(found)
+        stack.callback(_shut_down, cluster, found.where)
+        if found.starts and found.workers is not None and found.kind not in ON_THIS_MACHINE:
             least, most = found.workers
             cluster.scale(most) if least == most else cluster.adapt(minimum=least, maximum=most)
+    except SpreadError:
+        raise
     except Exception as error:  # cluster managers raise what they like
         raise NotFound(f"scheduler {found.where}: no cluster can be had: {one_line(error)}") from error
     return cluster
+
+
+def _running(found: Place) -> Any:
+    """A running cluster of the gateway that dask's configuration names; it runs on when it is closed here."""
+    from dask_gateway import Gateway
+
+    gateway = Gateway()  # closes itself when it is let go, and complains if it is closed before
+    names = [cluster.name for cluster in gateway.list_clusters()]
+    if found.target not in names:
+        raise NotFound(f"scheduler {found.where}: no such cluster runs; {did_you_mean(found.target, names)}")
+    return gateway.connect(found.target, shutdown_on_close=False)
+
+
+def _shut_down(cluster: Any, where: str) -> None:
+    """Close a cluster; what goes wrong there must not cost the answer that was computed on it."""
+    try:
+        cluster.close()
+    except AssertionError:
+        # all is shut down by then, but distributed minds that jobqueue's jobs do not say so of themselves
+        from distributed.core import Status
+
+        cluster.status = Status.closed
+    except Exception as error:  # cluster managers raise what they like
+        warnings.warn(
+            f"scheduler {where}: its shutdown failed: {one_line(error)}; see whether jobs are left", stacklevel=2
+        )
 
 
 def _options(found: Place) -> Mapping[str, Any]:
     """Options of a cluster's class: what this place needs, and what its user says instead."""
     ours: dict[str, Any] = {}
     if found.kind in ON_THIS_MACHINE:
-        ours = {"dashboard_address": None, "env": ENVIRONMENT}
+        ours = {"dashboard_address": None}
         if found.workers is not None:
             ours["n_workers"] = found.workers[1]
     if found.kind == "local":
