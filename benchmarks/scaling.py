@@ -79,8 +79,9 @@ def draw(path: Path, found: Mapping[str, Sequence[measuring.Figures]], models: S
         (left, "cpu", 1.0, "processor time [s]"),
         (right, "peak", 1e6, "peak memory [MB]"),
     ):
-        axes.plot(models, [measuring.median(found[f"models {n}"], what) / scale for n in models], "o-", color="#0b5fa5")
-        axes.set(xlabel="models", ylabel=label, ylim=(0, None), xlim=(0, max(models) * 1.05))
+        costs = [measuring.median(found[f"models {n}"], what) / scale for n in models]
+        axes.plot(models, costs, "o-", color="#0b5fa5")
+        axes.set(xlabel="models", ylabel=label, ylim=(0, 1.1 * max(costs)), xlim=(0, 1.05 * max(models)))
         axes.grid(alpha=0.3)
     figure.suptitle("One study on more and more models (synthetic archive)")
     figure.savefig(path, dpi=120)
