@@ -48,7 +48,7 @@ def large_catalog(folder: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         models, variables = (
             list(archive.GRIDS),
-            ["tas", "pr", "gpp", "nbp", "rsut", "rlut", "huss", "psl", "uas", "vas"],
+            ["tas", "pr", "gpp", "nbp", "rsut", "rlut", "huss", "psl", "uas", "hfls"],
         )
         runs = ["historical", "ssp126", "ssp245", "ssp370", "ssp585", "piControl", "1pctCO2", "abrupt-4xCO2"]
         with (place / "catalog.csv").open("w", newline="") as file:

@@ -78,7 +78,7 @@ def land_fraction(lat_bounds: npt.ArrayLike, lon_bounds: npt.ArrayLike) -> np.nd
     rows /= rows.sum(1, keepdims=True)
     columns /= columns.sum(1, keepdims=True)
     # the last bits of a matrix product are those of the processor; a result must not depend on who computed it
-    return np.clip(np.round(rows @ _one_degree() @ columns.T, 9), 0.0, 1.0)
+    return np.clip(np.round(rows @ _one_degree() @ columns.T, 12), 0.0, 1.0)
 
 
 def land_fraction_at(lat: npt.ArrayLike, lon: npt.ArrayLike) -> np.ndarray:
