@@ -164,3 +164,24 @@ def test_the_stamp_changes_with_what_the_listing_says(tmp_path):
     listed = [CheckedStore(memory(), {"tas/0.0": Listed(4, crc32c=crc)}).stamp("tas") for crc in ("a=", "b=", "b=")]
     assert listed[0] != listed[1] == listed[2]
     assert CheckedStore(memory()).stamp("tas") == ""
+
+
+def test_small_objects_are_fetched_once_ahead_and_chunks_are_not(tmp_path):
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    inner = LocalStore(tmp_path)
+    bodies = {".zmetadata": b"{}", "tas/.zarray": b"{}", "lat/0": b"lat", "time/0": b"time", "tas/0.0.0": b"data"}
+    for key, body in bodies.items():
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(body)
+    listing = {key: Listed(len(body)) for key, body in bodies.items()} | {"lon/0": Listed(4)}  # one is lost
+    store = CheckedStore(inner, listing, Patience(attempts=1))
+    store.fetch_ahead(but="tas")
+    assert sorted(store.traffic.keys) == [".zmetadata", "lat/0", "lon/0", "time/0"]
+    prototype = default_buffer_prototype()
+    assert sync(store.get("lat/0", prototype)).to_bytes() == b"lat"
+    assert len(store.traffic.keys) == 4  # it was there already
+    with pytest.raises(DamagedObject, match="lon/0"):
+        sync(store.get("lon/0", prototype))
+    assert sync(store.get("tas/0.0.0", prototype)).to_bytes() == b"data"

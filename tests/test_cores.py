@@ -1,0 +1,107 @@
+"""Cores are shared out: never more turns with one than there are, no buffer twice, nobody waits for ever."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from spread import cores
+
+
+@pytest.fixture
+def two(monkeypatch):
+    monkeypatch.setattr(cores, "_cores", cores._Cores(2))
+    monkeypatch.setattr(cores, "_travel", cores._Travel(100))
+
+
+def test_no_more_than_the_cores_compute_at_a_time_and_none_shares_a_buffer(two):
+    inside, most, places, lock = set(), [], [], threading.Lock()
+
+    def work(number):
+        with cores.turn():
+            time.sleep(0.002)  # waiting for a server takes no core
+            buffer = cores.scratch("decoded", 1000)
+            address = buffer.__array_interface__["data"][0]
+            with lock:
+                assert address not in inside
+                inside.add(address)
+                most.append(len(inside))
+                places.append(address)
+            buffer[:] = number % 251
+            time.sleep(0.001)
+            assert (buffer == number % 251).all()
+            with lock:
+                inside.remove(address)
+        return number
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(work, range(60))) == list(range(60))
+    assert max(most) == 2
+    assert len(set(places)) == 2  # used again and again
+
+
+def test_a_core_comes_back_after_an_error(two):
+    def fails():
+        with cores.turn():
+            cores.enter()
+            raise RuntimeError
+
+    for _ in range(5):
+        with pytest.raises(RuntimeError):
+            fails()
+    with cores.turn():
+        assert cores.scratch("encoded", 8).size == 8
+
+
+def test_turns_within_turns_are_one(two):
+    with cores.turn():
+        first = cores.scratch("decoded", 16)
+        first[:] = 7
+        with cores.turn():
+            second = cores.scratch("decoded", 16)
+            second[:] = 9
+        assert (first == 7).all()
+        assert not np.shares_memory(first, second)
+
+
+def test_without_a_turn_memory_is_the_callers(two):
+    cores.enter()  # no turn, no core
+    assert not np.shares_memory(cores.scratch("decoded", 8), cores.scratch("decoded", 8))
+
+
+def test_bytes_under_way_stay_below_the_limit_but_for_one_that_is_larger(two):
+    now, most, lock = [0], [0], threading.Lock()
+
+    def travel(size):
+        with cores.under_way(size):
+            with lock:
+                now[0] += size
+                most[0] = max(most[0], now[0] if now[0] != 500 else 0)
+            time.sleep(0.002)
+            with lock:
+                now[0] -= size
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(travel, [40, 30, 500, 20, 60, 10, 90] * 4))
+    assert 0 < most[0] <= 100
+
+
+def test_whoever_holds_a_core_does_not_wait_for_those_who_wait_for_it(two):
+    def work(_):
+        with cores.turn():
+            for _ in range(3):  # several chunks in one turn
+                with cores.under_way(80):
+                    cores.enter()
+                    cores.scratch("decoded", 80)
+
+    with ThreadPoolExecutor(8) as pool:
+        done = [pool.submit(work, n) for n in range(24)]
+        for future in done:
+            future.result(timeout=20)
+
+
+def test_memory_is_that_of_the_machine():
+    assert cores.memory_available() > 1 << 20
+    assert cores.memory_for(10**9) >= 2 * 10**9
