@@ -7,11 +7,14 @@ for each chunk costs more than decoding into it. So many requests are under way 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +127,25 @@ def memory_for(chunk: int) -> int:
         Bytes, with the slab that is in work.
     """
     return available() * (2 * chunk + (1 << 22))
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system.
+
+    glibc keeps what threads have freed in arenas of their own, so that memory grows with every dataset though none of
+    them is there any more (dask's workers trim for the same reason). Elsewhere nothing happens.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return None
 
 
 _cores = _Cores(available())

@@ -183,9 +183,12 @@ def _threads(chosen: Selection) -> int:
 
 
 def _reduced(study: Study, fixed: _FixedFields, cache: ArrayCache | None, row: Row) -> xr.DataArray | Failure:
-    ds = _conformed(study, fixed, row)
-    planned = ds if isinstance(ds, Failure) else _planned(study, row, ds)
-    return planned if isinstance(planned, Failure) else reduce.compute_or_fail(planned, cache)
+    try:
+        ds = _conformed(study, fixed, row)
+        planned = ds if isinstance(ds, Failure) else _planned(study, row, ds)
+        return planned if isinstance(planned, Failure) else reduce.compute_or_fail(planned, cache)
+    finally:
+        cores.give_memory_back()
 
 
 def _conformed(study: Study, fixed: _FixedFields, row: Row) -> xr.Dataset | Failure:
