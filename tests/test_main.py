@@ -267,10 +267,13 @@ def test_disk_really_full(study, capsys, tmp_path):
 @pytest.mark.slow
 def test_interruption_leaves_nothing(study, tmp_path):
     out = tmp_path / "out"
+    cache = tmp_path / "cache"
     process = subprocess.Popen(
-        [sys.executable, "-m", "spread", "run", str(study()), "--out", str(out)], stderr=subprocess.PIPE, text=True
-    )
-    time.sleep(6)
+        [sys.executable, "-m", "spread", "run", str(study()), "--out", str(out)], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"SPREAD_CACHE": str(cache)},
+    )  # fmt: skip
+    while process.poll() is None and not any(path.is_file() for path in cache.rglob("*")):
+        time.sleep(0.01)  # until it is reading
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     if process.returncode == 0:
