@@ -1,4 +1,4 @@
-"""Linear operators on a field: what turns a map into a few numbers (NumPy only).
+"""Area means: operators that turn a map into a few numbers (NumPy only).
 
 An operator is a matrix of weights, one row an output and one column a cell. All rows are applied to a chunk in one
 pass, in float64 and in a fixed order, so a result depends neither on the chunks nor on the other rows.
