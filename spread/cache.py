@@ -61,6 +61,10 @@ class ArrayCache(ABC):
         """Bytes of a key; None where there are none or they cannot be read."""
 
     @abstractmethod
+    def has(self, key: str) -> bool:
+        """Tell whether there is something under a key, sound or not."""
+
+    @abstractmethod
     def write(self, key: str, data: bytes) -> None:
         """Keep bytes, whole or not at all; OSError if they cannot be written."""
 
@@ -133,6 +137,10 @@ class FolderCache(ArrayCache):
             return None
 
     @override
+    def has(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    @override
     def remove(self, key: str) -> None:
         self.path(key).unlink(missing_ok=True)
 
@@ -194,6 +202,13 @@ class BucketCache(ArrayCache):
             return self.fs.cat_file(self.path(key))
         except Exception:  # clients raise what they like; a cache that cannot be read costs time, not the answer
             return None
+
+    @override
+    def has(self, key: str) -> bool:
+        try:
+            return bool(self.fs.exists(self.path(key)))
+        except Exception:  # as in reading
+            return False
 
     @override
     def remove(self, key: str) -> None:

@@ -13,9 +13,10 @@ from urllib.parse import urlparse
 
 import xarray as xr
 
-from spread import catalog, conform, cores, opening, reduce, selection, tasks
+from spread import catalog, conform, cores, opening, reduce, regrid, selection, tasks
 from spread.cache import ArrayCache
 from spread.errors import Failure, NotComparable, NotConforming, SpreadError, one_line
+from spread.grids import Grid, regular
 from spread.selection import SUPPLEMENTARY, Selection
 from spread.study import Study
 from spread.transport import is_transient
@@ -213,10 +214,19 @@ def _planned(study: Study, row: Row, ds: xr.Dataset) -> reduce.Reduction | Failu
             "store in smaller chunks"
         )
         return Failure(row.name, "reduce", reason, facets=row.facets())
+    grid = conform.grid_of(ds)
     try:
-        return reduce.reduction(ds, conform.grid_of(ds), study.regions)
+        return reduce.reduction(ds, grid, study.regions, None if study.maps is None else _map_plan(study, grid))
     except NotConforming as error:
         return Failure(row.name, "reduce", "; ".join(error.breaches), facets=row.facets())
+
+
+def _map_plan(study: Study, grid: Grid) -> reduce.MapPlan:
+    """Maps of the study's seasons, from one dataset's grid."""
+    assert study.maps is not None
+    target = regular(study.maps.grid)
+    matrix = regrid.make_weights(grid, target, study.maps.method).matrix
+    return reduce.MapPlan(study.seasons, matrix, target, study.maps.coverage)
 
 
 def _died(row: Row, error: Exception) -> Failure:

@@ -1,4 +1,4 @@
-"""The whole flow in order: catalog, opening, conform, reduce, ensemble, report. Read this first."""
+"""The whole flow in order: catalog, opening, conform, reduce, ensemble, maps, report. Read this first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import xarray as xr
 
 from spread import ensemble, provenance
-from spread.cache import ArrayCache
+from spread.cache import ArrayCache, FolderCache
 from spread.datasets import Progress, conformed_members, planned_members, reduced_members, silent
 from spread.errors import NotComparable
+from spread.maps import map_changes, scratch_folder
 from spread.report import Report
 from spread.study import Study
 
@@ -46,6 +47,8 @@ def run(
         If the study cannot be answered at all.
     """
     observations = ensemble.observed(study)
+    if study.maps is not None:
+        cache = cache or FolderCache(scratch_folder())  # yearly maps are too many for the memory
     selection, members, failures = reduced_members(study, executor, progress, cache)
     reasons = "; ".join(failure.sentence for failure in failures[:3])
     if not members:
@@ -59,6 +62,11 @@ def run(
     anomalies = ensemble.anomalies(
         yearly, study.base_period, study.anomaly_kind, study.required_years, used=change["change"]
     )
+    maps = None
+    if study.maps is not None and cache is not None:
+        progress("mapping", 0, 1)
+        maps, lost = map_changes(study, members, change, cache, scratch_folder())
+        failures += lost
     statistics = partial(ensemble.across, members=study.votes, quantiles=study.quantiles, ddof=study.ddof)
     return Report(
         study=study,
@@ -70,6 +78,7 @@ def run(
         failures=tuple(sorted(failures, key=lambda f: (f.dataset, f.stage))),
         provenance=provenance.describe(study, selection.rows),
         observations=observations,
+        maps=maps,
     )
 
 

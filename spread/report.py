@@ -53,6 +53,8 @@ class Report:
         Versions of code and libraries, catalog, time.
     observations : dict
         ``name`` and yearly ``anomaly`` by year, where the study has some.
+    maps : xarray.Dataset or None
+        Lazy maps of the changes of each run and their statistics, see :func:`spread.maps.map_changes`.
     """
 
     study: Study
@@ -64,6 +66,7 @@ class Report:
     failures: tuple[Failure, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     observations: dict[str, Any] = field(default_factory=dict)
+    maps: xr.Dataset | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -242,10 +245,10 @@ class Report:
             "observations": json.dumps(self.observations),
         }
         zarr.open_group(path, mode="w", zarr_format=3, attributes=root)
-        for name in _GROUPS:
+        for name in (*_GROUPS, *(["maps"] if self.maps is not None else [])):
             ds: xr.Dataset = getattr(self, name)
             encoding = {v: {"compressors": (BloscCodec(cname="zstd"), Crc32cCodec())} for v in ds.data_vars}
-            plain = ds.assign_coords({c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"})
+            plain = ds.drop_encoding().assign_coords({c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"})
             plain.to_zarr(path, group=name, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
 
     def _write_tables(self, folder: Path) -> None:
@@ -292,7 +295,9 @@ class Report:
                 f"report {folder}: written by a newer spread (schema {attrs['schema']}, this one reads {SCHEMA})"
             )
         groups = {name: xr.open_zarr(path, group=name, consolidated=False, chunks=None).load() for name in _GROUPS}
+        maps = xr.open_zarr(path, group="maps", consolidated=False) if (path / "maps").is_dir() else None
         return cls(
+            maps=maps,
             study=Study.make(**json.loads(str(attrs["study"]))),
             failures=tuple(Failure(**item) for item in json.loads(str(attrs["failures"]))),
             provenance=json.loads(str(attrs["provenance"])),

@@ -92,6 +92,30 @@ class Observations(_Strict):
     value_column: str = "value"
 
 
+class Maps(_Strict):
+    """Maps of change to make beside the area means, in the same read.
+
+    Parameters
+    ----------
+    grid : str
+        Their grid, regular: degrees of latitude by degrees of longitude.
+    method : str
+        How fields come onto it: ``conservative``, ``bilinear`` or ``nearest``.
+    coverage : float
+        Share of a cell that must have values.
+    warming_levels : tuple of float
+        Besides the study's periods, the 20 years around the crossing of each level of global warming [K].
+    agreement : str
+        How robustness is judged: ``simple`` by the sign alone, ``advanced`` with the internal variability of each model.
+    """
+
+    grid: str = Field(default="2.5x2.5", pattern=r"^\d+(\.\d+)?x\d+(\.\d+)?$")
+    method: Literal["conservative", "bilinear", "nearest"] = "conservative"
+    coverage: float = Field(default=0.5, gt=0.0, le=1.0)
+    warming_levels: tuple[float, ...] = ()
+    agreement: Literal["simple", "advanced"] = "advanced"
+
+
 class Study(_Strict):
     """What is asked, completely: two equal studies give equal numbers.
 
@@ -139,6 +163,8 @@ class Study(_Strict):
         Quantiles across models.
     ddof : int
         Delta degrees of freedom of the standard deviation (1: sample, 0: population).
+    maps : Maps or None
+        Maps of the same changes, or none.
     observations : Observations or None
         Series to draw beside the models.
     assessed : bool
@@ -168,6 +194,7 @@ class Study(_Strict):
     minimum_years: float = Field(default=0.75, gt=0.0, le=1.0)
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
     ddof: int = Field(default=1, ge=0, le=1)
+    maps: Maps | None = None
     observations: Observations | None = None
     assessed: bool = True
     storage_options: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
@@ -337,7 +364,7 @@ def _breaches(error: ValidationError) -> list[str]:
         location = [part for part in item["loc"] if not str(part).startswith(("literal[", "tuple[", "function-"))]
         key = ".".join(str(part) for part in location)
         if item["type"] == "extra_forbidden":
-            models: dict[str, type[BaseModel]] = {"observations": Observations, "regions": Region}
+            models: dict[str, type[BaseModel]] = {"observations": Observations, "regions": Region, "maps": Maps}
             fields = models.get(str(location[0]), Study).model_fields
             found.append(f"unknown key {key!r}, {did_you_mean(str(location[-1]), list(fields))}")
             continue

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spread.grids import Grid
+from spread.operators.season_sums import SeasonSums
 from spread.study import Region
 
 Floats = NDArray[np.float64]
@@ -149,7 +150,7 @@ class Applied:
     high: Floats
 
 
-def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
+def apply_weights(field: NDArray[np.floating], weights: Floats, maps: Sequence[SeasonSums] = ()) -> Applied:
     """Weighted sums of a field over its cells, leaving out what is not finite.
 
     A few steps at a time are turned to float64 while they are in the processor's cache, and each output reads only the
@@ -162,6 +163,8 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
         ``(time, rows, columns)``, any float type.
     weights : numpy.ndarray
         ``(outputs, rows, columns)``.
+    maps : sequence of SeasonSums
+        Of the same months; each step is handed to them in turn, times its length, while it is in the cache.
 
     Returns
     -------
@@ -180,22 +183,28 @@ def apply_weights(field: NDArray[np.floating], weights: Floats) -> Applied:
     before: NDArray[np.bool_] | None = None  # the absent cells of the step before, where it had any
     cells = np.zeros((max(2, _SLAB // max(1, flat.shape[1])), flat.shape[1]))
     map_of_cells = cells.reshape(-1, *field.shape[1:])
-    several = np.empty(cells.shape[0])
+    several, weighted = np.empty(cells.shape[0]), np.empty(flat.shape[1] if maps else 0)
     for start in range(0, steps if flat.shape[1] else 0, cells.shape[0]):
         slab = flat[start : start + cells.shape[0]]
         np.copyto(cells[: len(slab)], slab)
         for row, values in enumerate(slab):
             step = start + row
             low[step], high[step] = values.min(), values.max()  # NaN as soon as one cell is
+            absent: NDArray[np.bool_] | None = None
             if np.isfinite(low[step]) and np.isfinite(high[step]):
-                present[step], before = whole, None
-                continue
-            absent = ~np.isfinite(values)
-            low[step], high[step] = np.fmin.reduce(values), np.fmax.reduce(values)
-            cells[row, absent] = 0.0
-            # the sea of a land field is the same in every step
-            same = before is not None and np.array_equal(absent, before)
-            present[step], before = present[step - 1] if same else _weight_left(rows, whole, absent), absent
+                present[step] = whole
+            else:
+                absent = ~np.isfinite(values)
+                low[step], high[step] = np.fmin.reduce(values), np.fmax.reduce(values)
+                cells[row, absent] = 0.0
+                # the sea of a land field is the same in every step
+                same = before is not None and np.array_equal(absent, before)
+                present[step] = present[step - 1] if same else _weight_left(rows, whole, absent)
+            before = absent
+            if maps:
+                np.multiply(cells[row], maps[0].when.lengths[step], out=weighted)
+                for season in maps:
+                    season.take(step, weighted, absent)
         for output, (where, of) in patches.items():
             # always as many rows at once, for NumPy sums a single one in another order
             if of.ndim == 1:

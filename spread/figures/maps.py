@@ -1,0 +1,186 @@
+"""Maps of a report: the mean change by scenario, hatched where models do not agree, and how far they differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from spread.errors import BadStudy
+from spread.figures.frames import one_of
+from spread.figures.projection import equal_earth, outline
+from spread.figures.words import SEASONS, SYNTHETIC, WARNING_COLOUR, Unit, label, unit, voters
+from spread.natural_earth import coastlines
+from spread.report import Report
+from spread.vocabulary import VARIABLES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+_WIDTH, _MAP_HEIGHT, _TOP, _BOTTOM = 9.6, 2.3, 0.95, 1.05  # [inch]
+_HATCHES = {"low_signal": "////", "conflicting_signals": "xxxx", "low_agreement": "////"}
+_GREY = "#444444"
+_STEPS = 6  # colours on each side of zero
+
+
+def change_maps(report: Report, period: str | None = None, season: str | None = None) -> Figure:
+    """Draw maps of the change and of its spread across models, a row a scenario.
+
+    Parameters
+    ----------
+    report : Report
+        With maps.
+    period, season : str, optional
+        Which of its periods and seasons; the first by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Left the mean across models, hatched after AR6; right the standard deviation across models.
+
+    Raises
+    ------
+    BadStudy
+        If the report has no maps, or no such period or season.
+    """
+    if report.maps is None:
+        raise BadStudy(f"report of study {report.study.name!r}: has no maps; ask for them with [maps] in the study")
+    from matplotlib.figure import Figure
+
+    period, season = one_of(report, "period", period), one_of(report, "season", season)
+    maps = report.maps.sel(period=period, season=season)
+    shown = unit(report)
+    scenarios = [str(e) for e in maps["experiment_id"].values]
+    height = _TOP + _BOTTOM + len(scenarios) * (_MAP_HEIGHT + 0.25)
+    figure = Figure(figsize=(_WIDTH, height), dpi=150)
+    mean, sd = (shown.factor * maps[name].values.astype(np.float64) for name in ("mean", "sd"))
+    scales = _scale(mean, True), _scale(sd, False)
+    drawn: list[Any] = []
+    for row, experiment in enumerate(scenarios):
+        top = height - _TOP - row * (_MAP_HEIGHT + 0.25)
+        at = maps.sel(experiment_id=experiment)
+        count = int(np.nanmax(at["count"].values, initial=0))
+        for column, (values, levels) in enumerate(zip((mean[row], sd[row]), scales, strict=True)):
+            box = (0.15 + 4.75 * column, top - _MAP_HEIGHT, 4.55, _MAP_HEIGHT)
+            axes = figure.add_axes((box[0] / _WIDTH, box[1] / height, box[2] / _WIDTH, box[3] / height))
+            colours = _colours(report, column, levels)
+            drawn.append(_draw(axes, at, values, levels, colours))
+            if column == 0:
+                _hatch(axes, at)
+                axes.set_title(f"{label(experiment)}, {voters(report, count)}", loc="left", fontsize=9)
+    _headline(figure, report, period, season, height)
+    for column, (words, where) in enumerate(zip(_captions(report, shown), drawn[:2], strict=True)):
+        bar = figure.add_axes(((0.5 + 4.75 * column) / _WIDTH, 0.62 / height, 3.85 / _WIDTH, 0.13 / height))
+        figure.colorbar(where, cax=bar, orientation="horizontal", extend="both" if column == 0 else "max")
+        bar.set_xlabel(words, fontsize=9)
+        bar.tick_params(labelsize=8.5)
+    _legend(figure, report, height)
+    return figure
+
+
+def _captions(report: Report, shown: Unit) -> tuple[str, str]:
+    return (
+        f"mean change from {report.across.attrs['base_period']} [{shown.name}]",
+        f"standard deviation across {'runs' if report.study.votes == 'all' else 'models'} [{shown.name}]",
+    )
+
+
+def _scale(values: Floats, both: bool) -> Floats:
+    """Round levels that hold nearly all values: symmetric about zero for changes, from zero for a spread."""
+    finite = np.abs(values[np.isfinite(values)])
+    largest = float(np.quantile(finite, 0.99)) if finite.size else 1.0
+    step = (largest or 1.0) / _STEPS
+    power = 10.0 ** np.floor(np.log10(step))
+    step = power * min(nice for nice in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0) if nice * power >= step * (1 - 1e-9))
+    return step * np.arange(-_STEPS if both else 0, _STEPS + 1)
+
+
+def _colours(report: Report, column: int, levels: Floats) -> tuple[Any, Any]:
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm
+
+    water = VARIABLES[report.study.variable_id].standard_name.startswith("precip")
+    carbon = VARIABLES[report.study.variable_id].realm.startswith("land")
+    changes = "BrBG" if water or carbon else "RdBu_r"
+    cmap = colormaps[changes if column == 0 else "YlGnBu"].copy()
+    cmap.set_bad("#d9d9d9")
+    return cmap, BoundaryNorm(levels, cmap.N, extend="both" if column == 0 else "max")
+
+
+def _draw(axes: Axes, at: xr.Dataset, values: Floats, levels: Floats, colours: tuple[Any, Any]) -> Any:
+    edges, columns = _meridians(at)
+    lat = np.concatenate([at["lat_bnds"].values[:, 0], at["lat_bnds"].values[-1:, 1]])
+    middle = (edges[0] + edges[-1]) / 2.0
+    x, y = equal_earth(*np.meshgrid(edges - middle, np.clip(lat, -90.0, 90.0)))
+    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(values[:, columns]), cmap=colours[0], norm=colours[1],
+                           rasterized=True)  # fmt: skip
+    for line in coastlines():
+        away = (line[:, 0] - middle + 180.0) % 360.0 - 180.0
+        broken = np.abs(np.diff(away, prepend=away[0])) > 180.0  # a line that leaves on one side, to return on the other
+        cx, cy = equal_earth(np.where(broken, np.nan, away), line[:, 1])
+        axes.plot(cx, cy, color="#333333", linewidth=0.45)
+    axes.plot(*outline(), color="#666666", linewidth=0.8)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.margins(0.005)
+    return mesh
+
+
+def _meridians(at: xr.Dataset) -> tuple[Floats, NDArray[np.intp]]:
+    """Edges of columns once round the Earth from the edge next to the date line, and the columns in that order."""
+    west = (at["lon_bnds"].values[:, 0] + 180.0) % 360.0 - 180.0
+    order = np.argsort(west)
+    first = west[order[0]]
+    width = at["lon_bnds"].values[order, 1] - at["lon_bnds"].values[order, 0]
+    return first + np.concatenate([[0.0], np.cumsum(width)]), order
+
+
+def _hatch(axes: Axes, at: xr.Dataset) -> None:
+    """Hatch the cells of each class that AR6 hatches."""
+    from matplotlib.collections import PolyCollection
+
+    edges, columns = _meridians(at)
+    middle = (edges[0] + edges[-1]) / 2.0
+    meanings = dict(zip(str(at["robustness"].attrs["flag_meanings"]).split(), at["robustness"].attrs["flag_values"],
+                        strict=True))  # fmt: skip
+    classes = at["robustness"].values[:, columns]
+    south, north = np.clip(at["lat_bnds"].values, -90.0, 90.0).T
+    for meaning, hatch in _HATCHES.items():
+        rows, places = np.nonzero(classes == meanings.get(meaning, np.nan))
+        corners = [equal_earth(edges[places + e] - middle, lat[rows]) for e, lat in
+                   ((0, south), (1, south), (1, north), (0, north))]  # fmt: skip
+        cells = np.stack([np.stack(corner, axis=-1) for corner in corners], axis=1)
+        axes.add_collection(
+            PolyCollection(list(cells), facecolor="none", edgecolor="#222222", hatch=hatch, linewidth=0.0)
+        )
+
+
+def _headline(figure: Figure, report: Report, period: str, season: str, height: float) -> None:
+    variable = VARIABLES[report.study.variable_id]
+    words = f"{variable.long_name}: {period}, {SEASONS[season]}"
+    figure.text(0.015, 1 - 0.12 / height, words, fontsize=12, fontweight="bold", va="top")
+    if report.synthetic:
+        figure.text(0.015, 1 - 0.38 / height, SYNTHETIC, fontsize=10, fontweight="bold", color=WARNING_COLOUR, va="top")
+
+
+def _legend(figure: Figure, report: Report, height: float) -> None:
+    assert report.maps is not None
+    from matplotlib.patches import Patch
+
+    names = {
+        "low_signal": "no change or no robust signal",
+        "conflicting_signals": "models change, in conflicting directions",
+        "low_agreement": "fewer than 80 % of models agree on the sign",
+    }
+    present = str(report.maps["robustness"].attrs["flag_meanings"]).split()
+    handles = [
+        Patch(facecolor="none", edgecolor="#222222", hatch=hatch, linewidth=0.5, label=names[meaning])
+        for meaning, hatch in _HATCHES.items()
+        if meaning in present
+    ]
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=2, fontsize=8, frameon=False)

@@ -1,0 +1,210 @@
+"""Maps of a study: from yearly maps in the cache to each run's changes and their statistics, a run at a time.
+
+A run's yearly maps are read, turned into changes and let go; the changes lie in a store, and the statistics across
+models take one experiment, period and season of it at a time. So memory does not grow with the number of models.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from spread import ensemble
+from spread.cache import ArrayCache
+from spread.ensemble import RUN
+from spread.ensemble.maps import change_of, detrended_sd, needed_years, span_mean
+from spread.errors import Failure
+from spread.grids import Grid, regular
+from spread.operators import YearlyMaps, continued, joined
+from spread.reduce import MapBlocks
+from spread.study import Study, Years
+
+Floats = NDArray[np.float64]
+
+PER_RUN = ("change", "base", "internal_sd")
+"""What a run has maps of."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run of the ensemble: its place, its own yearly maps, and those of the run that it continues."""
+
+    place: dict[str, int]
+    name: str
+    blocks: MapBlocks
+    before: MapBlocks | None
+    first_month: int
+    spans: dict[str, Years]
+
+    def years(self, cache: ArrayCache, season: str) -> YearlyMaps:
+        """Complete years of a season, the historical ones before the scenario's."""
+        own = joined(self.blocks.read(cache, season))
+        if self.before is None:
+            return own.complete(season, self.blocks.calendar, self.blocks.frequency)
+        past = joined(self.before.read(cache, season))
+        return continued(past, own, season, (self.before.calendar, self.blocks.calendar))
+
+
+def scratch_folder() -> Path:
+    """Make a folder for maps that lasts as long as this process."""
+    folder = Path(tempfile.mkdtemp(prefix="spread-maps-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def map_changes(
+    study: Study, members: Sequence[xr.DataArray], change: xr.Dataset, cache: ArrayCache, folder: Path
+) -> tuple[xr.Dataset, list[Failure]]:
+    """Make the maps of a study's changes.
+
+    Parameters
+    ----------
+    study : Study
+        What is asked, with ``maps``.
+    members : sequence of xarray.DataArray
+        Reduced members with :class:`~spread.reduce.MapBlocks`.
+    change : xarray.Dataset
+        The changes of area means: a run that has none gets no map, so that both speak of the same runs.
+    cache : ArrayCache
+        Where the yearly maps are.
+    folder : Path
+        Where the maps go; read from lazily afterwards.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy: ``change`` of each run on ``source_id, experiment_id, member_id, period, season, lat, lon``, its ``base`` and
+        ``internal_sd``; across models ``mean, sd, minimum, maximum, count, quantiles``.
+    list of Failure
+        Runs whose maps are lost.
+    """
+    assert study.maps is not None
+    grid = regular(study.maps.grid)
+    used = change["change"].notnull().any(["period", "season", "region"])
+    template = _template(study, change, grid)
+    path = str(folder / "maps.zarr")
+    template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, mode="w")
+    failures = []
+    for run in _runs(study, members, change, used):
+        try:
+            made = _run_maps(study, run, cache, grid.shape)
+        except KeyError:
+            failures.append(Failure(run.name, "maps", "its yearly maps are no longer in the cache: run the study again",
+                                    unreadable=True, transient=True))  # fmt: skip
+            continue
+        _write(made, path, run.place)
+    for place, slab in _slabs(xr.open_zarr(path, consolidated=False, chunks=None)):
+        _write(_statistics(study, slab), path, place)
+    return xr.open_zarr(path, consolidated=False, chunks={}), failures
+
+
+def _runs(study: Study, members: Sequence[xr.DataArray], change: xr.Dataset, used: xr.DataArray) -> Iterator[_Run]:
+    blocks = {tuple(str(member.attrs[facet]) for facet in RUN): member.attrs["maps"] for member in members}
+    for index in np.argwhere(used.values):
+        at = dict(zip(RUN, index.tolist(), strict=True))
+        source, experiment, member = (str(change[dim].values[i]) for dim, i in at.items())
+        before = blocks.get((source, study.historical or "", member))
+        yield _Run(
+            at,
+            ".".join((source, experiment, member, study.variable_id)),
+            blocks[source, experiment, member],
+            before,
+            int(change["first_month"].values[tuple(index)]),
+            dict(zip(map(str, change["period"].values), study.periods, strict=True)),
+        )
+
+
+def _run_maps(study: Study, run: _Run, cache: ArrayCache, shape: tuple[int, int]) -> xr.Dataset:
+    """Changes of one run, ``(period, season, lat, lon)``, and its base and internal variability."""
+    assert study.maps is not None
+    changes = np.full((len(run.spans), len(study.seasons), shape[0] * shape[1]), np.nan)
+    base, internal = (np.full((len(study.seasons), changes.shape[2]), np.nan) for _ in range(2))
+    for s, season in enumerate(study.seasons):
+        maps = run.years(cache, season)
+        means = maps.means(study.maps.coverage)
+
+        def mean(span: Years) -> Floats:
+            needed = needed_years(span, season, run.first_month, study.required_years)  # noqa: B023
+            return span_mean(maps, means, span, needed)  # noqa: B023
+
+        base[s], internal[s] = mean(study.base_period), detrended_sd(maps, means, study.base_period)
+        for p, span in enumerate(run.spans.values()):
+            changes[p, s] = change_of(mean(span), base[s], study.anomaly_kind)
+        if study.anomaly_kind == "percent":
+            internal[s] = change_of(base[s] + internal[s], base[s], "percent")
+    dims = ("season", "lat", "lon")
+    return xr.Dataset(
+        {
+            "change": (("period", *dims), changes.reshape(*changes.shape[:2], *shape).astype(np.float32)),
+            "base": (dims, base.reshape(-1, *shape).astype(np.float32)),
+            "internal_sd": (dims, internal.reshape(-1, *shape).astype(np.float32)),
+        }
+    )
+
+
+def _slabs(stored: xr.Dataset) -> Iterator[tuple[dict[str, int], xr.DataArray]]:
+    """One experiment, period and season at a time, of all runs."""
+    dims = ("experiment_id", "period", "season")
+    for index in np.ndindex(*(stored.sizes[dim] for dim in dims)):
+        place = dict(zip(dims, index, strict=True))
+        yield place, stored["change"].isel(place).load()
+
+
+def _statistics(study: Study, slab: xr.DataArray) -> xr.Dataset:
+    across = ensemble.across(slab.astype(np.float64), study.votes, study.quantiles, study.ddof)
+    return across[list(_ACROSS)].astype(np.float32)
+
+
+_ACROSS = ("mean", "sd", "minimum", "maximum", "count", "quantiles")
+
+
+def _template(study: Study, change: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """The store before anything is known: its dimensions, coordinates, units and chunks, a map each."""
+    coords = {name: change[name] for name in (*RUN, "period", "season")}
+    coords |= {
+        "lat": ("lat", grid.lat, {"standard_name": "latitude", "units": "degrees_north", "bounds": "lat_bnds"}),
+        "lon": ("lon", grid.lon, {"standard_name": "longitude", "units": "degrees_east", "bounds": "lon_bnds"}),
+        "lat_bnds": (("lat", "bnds"), grid.lat_bounds),
+        "lon_bnds": (("lon", "bnds"), grid.lon_bounds),
+        "quantile": ("quantile", list(study.quantiles)),
+    }
+    sizes = {name: change.sizes[name] for name in (*RUN, "period", "season")}
+    sizes |= {"lat": grid.lat.size, "lon": grid.lon.size, "quantile": len(study.quantiles)}
+    units = change["change"].attrs["units"]
+    field = ("lat", "lon")
+    across = ("experiment_id", "period", "season", *field)
+
+    def empty(dims: tuple[str, ...], attrs: dict[str, str]) -> xr.Variable:
+        shape = tuple(sizes[dim] for dim in dims)
+        chunks = tuple(sizes[dim] if dim in (*field, "quantile") else 1 for dim in dims)
+        return xr.Variable(dims, da.full(shape, np.nan, dtype=np.float32, chunks=chunks), attrs)
+
+    named = {"mean": "multi-model mean", "sd": "standard deviation across models", "minimum": "lowest model",
+             "maximum": "highest model", "count": "models with a value"}  # fmt: skip
+    variables = {
+        "change": empty((*RUN, "period", "season", *field), {"units": units, "long_name": "change"}),
+        "base": empty((*RUN, "season", *field), {"units": str(change["base"].attrs.get("units", ""))}),
+        "internal_sd": empty((*RUN, "season", *field), {"units": units}),
+        "quantiles": empty(("quantile", *across), {"units": units, "long_name": "quantiles across models"}),
+        **{name: empty(across, {"units": "1" if name == "count" else units, "long_name": long_name})
+           for name, long_name in named.items()},
+    }  # fmt: skip
+    return xr.Dataset(variables, coords=coords, attrs={"base_period": change.attrs["base_period"],
+                      "kind": study.anomaly_kind, "variable_id": study.variable_id})  # fmt: skip
+
+
+def _write(made: xr.Dataset, path: str, place: dict[str, int]) -> None:
+    """Write what is at one place of the store."""
+    region = {dim: slice(i, i + 1) for dim, i in place.items()}
+    here = made.drop_vars(list(made.coords)).expand_dims(list(place))
+    rest = {dim: slice(0, size) for dim, size in here.sizes.items() if dim not in region}
+    here.to_zarr(path, region=region | rest, consolidated=False)
