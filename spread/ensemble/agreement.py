@@ -79,7 +79,7 @@ def internal_threshold(
     ddof: int = 1,
     fewest: int | None = None,
 ) -> xr.DataArray:
-    """Change between two 20-year means that internal variability alone exceeds in one of ten cases (gamma).
+    """Change between two 20-year means that internal variability alone rarely exceeds (gamma).
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def internal_threshold(
     Notes
     -----
     AR6 WGI Cross-Chapter Box Atlas.1. A trend is fitted to the years that a series has. The 20-year means begin with
-    the first of these, and one that lacks a year is left out.
+    the first of these, and one that lacks a year is left out. Meant is one of ten cases; as sigma of 25 means, of which
+    a quadratic trend was taken, is itself uncertain, white noise exceeds ``control`` in 13 of 100.
     """
     if sigma not in _ORDER:
         raise BadStudy(f"internal_threshold: sigma: expected 'control' or 'yearly', got {sigma!r}")
@@ -165,9 +166,9 @@ def robustness(
     Returns
     -------
     xarray.Dataset
-        ``robustness``, numbers of :data:`ROBUSTNESS_CLASSES` with CF ``flag_values`` and ``flag_meanings``; ``agreement`` and,
-        for ``advanced``, ``signal``, shares of the models that vote; ``models``, how many vote, and ``left_out``, how
-        many lack a value or a threshold there.
+        ``robustness``, numbers of :data:`ROBUSTNESS_CLASSES` with CF ``flag_values`` and ``flag_meanings``;
+        ``agreement`` and, for ``advanced``, ``signal``, shares of the models that vote; ``models``, how many vote, and
+        ``left_out``, how many lack a value or a threshold there.
 
     Raises
     ------

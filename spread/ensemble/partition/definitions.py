@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -124,28 +124,34 @@ class PartitionDefinition:
         return {"definition": self.name, "definition_fields": json.dumps(asdict(self))}
 
 
+_LEHNER = PartitionDefinition(
+    "Lehner2020", years=(1950, 2099), base_period=(1995, 2014), model_scenario="ssp585", scenario_ddof=1,
+    scenario_from_minimum=True, internal_window=10, internal_scenario="ssp585", internal_ddof=1,
+)  # fmt: skip
+# CIL, GARD-SV and DeepSD-BC data of the paper end in 2099, of 2015-2100
+_LAFFERTY = PartitionDefinition("LS23", minimum_years=0.95, internal="rolling", internal_window=11)
+
 PARTITION_DEFINITIONS = MappingProxyType(
     {
-        "HS09": PartitionDefinition(
-            "HS09", years=(1950, 2099), base_period=(1971, 2000), internal_window=10, internal_from=2000
-        ),
-        "Lehner2020": PartitionDefinition(
-            "Lehner2020", years=(1950, 2099), base_period=(1995, 2014), model_scenario="ssp585", scenario_ddof=1,
-            scenario_from_minimum=True, internal_window=10, internal_scenario="ssp585", internal_ddof=1,
-        ),
-        "LS23": PartitionDefinition("LS23", minimum_years=0.95, internal="rolling", internal_window=11),
-        "LS23-xclim": PartitionDefinition(
-            "LS23-xclim", minimum_years=0.95, internal="rolling", internal_window=11, lone="zero"
-        ),
+        definition.name: definition
+        for definition in (
+            PartitionDefinition(
+                "HS09", years=(1950, 2099), base_period=(1971, 2000), internal_window=10, internal_from=2000
+            ),
+            _LEHNER,
+            replace(_LEHNER, name="Lehner2020-annual", internal_window=1),
+            _LAFFERTY,
+            replace(_LAFFERTY, name="LS23-xclim", lone="zero"),
+        )
     }
-)  # fmt: skip
+)
 """Definitions by name.
 
 ``HS09``: Hawkins and Sutton (2009), doi:10.1175/2009BAMS2607.1, as xclim reads it (variances divide by n).
-``Lehner2020``: Lehner et al. (2020), doi:10.5194/esd-11-491-2020, CMIP6 panels, and the code published with it.
-``LS23``: Lafferty and Sriver (2023), doi:10.1038/s41612-023-00486-0, and the code published with it.
-``LS23-xclim``: the same as xclim reads it: a variance across one member counts as zero. Both take runs that lack a few
-years, for some downscaled sets end in 2099 and the paper uses them.
+``Lehner2020``: Lehner et al. (2020), doi:10.5194/esd-11-491-2020, decadal means, after the code published with it.
+``Lehner2020-annual``: the same for yearly means, of which the data file published with that code gives the shares.
+``LS23``: Lafferty and Sriver (2023), doi:10.1038/s41612-023-00486-0, after the code published with it.
+``LS23-xclim``: the same as xclim reads it: a variance across one value counts as zero.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,26 @@ def _over(
     return moved.isel(dict.fromkeys(dims, 0), drop=True).copy(data=values)
 
 
+def squared_units(units: str) -> str:
+    """Unit of a variance.
+
+    Parameters
+    ----------
+    units : str
+        A CF unit with exponents behind names, ``kg m-2 s-1``.
+
+    Returns
+    -------
+    str
+        Its square, ``kg2 m-4 s-2``; differences of ``degC`` are K.
+    """
+    names = {"degC": "K", "degree_Celsius": "K"}
+    parts = [re.fullmatch(r"(.*?)(-?\d*)", part) for part in units.split()]
+    return " ".join(
+        f"{names.get(part[1], part[1])}{2 * int(part[2] or 1)}" for part in parts if part and part[0] != "1"
+    )
+
+
 def by_source(
     variances: Mapping[str, xr.DataArray], centre: xr.DataArray, attrs: Mapping[str, Any], anomalies: bool
 ) -> xr.Dataset:
@@ -92,7 +113,7 @@ def by_source(
                         compat="override", join="exact")  # fmt: skip
     total = stacked.sum("source", skipna=False)
     units = str(attrs.get("units", ""))
-    squared = f"({units})2" if units else ""
+    squared = squared_units(units)
     out = xr.Dataset(
         {
             "variance": stacked.assign_attrs(units=squared, long_name="variance by source"),
