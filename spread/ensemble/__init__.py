@@ -1,9 +1,11 @@
-"""The ensemble: members side by side, means over time, and the spread across models. Small arrays only."""
+"""The ensemble: members side by side, means over time, the spread across models, and its sources. Small arrays only."""
 
+from spread.ensemble.agreement import ROBUSTNESS_CLASSES, internal_threshold, robustness, sign_agreement
 from spread.ensemble.assessed import assessed_ranges
 from spread.ensemble.comparison import compare
 from spread.ensemble.members import RUN, assemble, join_historical, month_numbers
 from spread.ensemble.observations import observed
+from spread.ensemble.partition import PARTITION_DEFINITIONS, PartitionDefinition, hawkins_sutton, lafferty_sriver
 from spread.ensemble.spread import (
     across,
     anomalies,
@@ -16,21 +18,29 @@ from spread.ensemble.spread import (
 from spread.ensemble.time_means import period_means, period_name, yearly_means
 
 __all__ = [
+    "PARTITION_DEFINITIONS",
+    "ROBUSTNESS_CLASSES",
     "RUN",
+    "PartitionDefinition",
     "across",
     "anomalies",
     "assemble",
     "assessed_ranges",
     "changes",
     "compare",
+    "hawkins_sutton",
     "incomplete_runs",
+    "internal_threshold",
     "join_historical",
     "keep_complete_models",
+    "lafferty_sriver",
     "model_spread",
     "month_numbers",
     "observed",
     "period_means",
     "period_name",
     "refuse_empty",
+    "robustness",
+    "sign_agreement",
     "yearly_means",
 ]
