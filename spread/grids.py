@@ -305,10 +305,3 @@ def quadrilateral_area(lat: Floats, lon: Floats) -> Floats:
     first = triangle(points[..., 0, :], points[..., 1, :], points[..., 2, :])
     second = triangle(points[..., 0, :], points[..., 2, :], points[..., 3, :])
     return np.abs(first + second)
-
-
-def regular(resolution):
-    width, height = (float(x) for x in (resolution.split("x")*2)[:2])
-    la=np.linspace(-90,90,round(180/height)+1); lo=np.linspace(0,360,round(360/width)+1)
-    la=np.stack([la[:-1],la[1:]],1); lo=np.stack([lo[:-1],lo[1:]],1)
-    return Grid(la.mean(1),lo.mean(1),la,lo)

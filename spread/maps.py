@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from spread import ensemble
 from spread.cache import ArrayCache
 from spread.ensemble import RUN
-from spread.ensemble.maps import change_of, detrended_sd, needed_years, span_mean
+from spread.ensemble.maps import change_of, needed_years, span_mean
 from spread.errors import Failure
 from spread.grids import Grid, regular
 from spread.operators import YearlyMaps, continued, joined
@@ -29,10 +30,6 @@ from spread.reduce import MapBlocks
 from spread.study import Study, Years
 
 Floats = NDArray[np.float64]
-
-PER_RUN = ("change", "base", "internal_sd")
-"""What a run has maps of."""
-
 
 @dataclass(frozen=True)
 class _Run:
@@ -83,7 +80,7 @@ def map_changes(
     -------
     xarray.Dataset
         Lazy: ``change`` of each run on ``source_id, experiment_id, member_id, period, season, lat, lon``, its ``base`` and
-        ``internal_sd``; across models ``mean, sd, minimum, maximum, count, quantiles``.
+        ``gamma``; across models ``mean, sd, minimum, maximum, count, quantiles, agreement, signal, robustness``.
     list of Failure
         Runs whose maps are lost.
     """
@@ -127,7 +124,7 @@ def _run_maps(study: Study, run: _Run, cache: ArrayCache, shape: tuple[int, int]
     """Changes of one run, ``(period, season, lat, lon)``, and its base and internal variability."""
     assert study.maps is not None
     changes = np.full((len(run.spans), len(study.seasons), shape[0] * shape[1]), np.nan)
-    base, internal = (np.full((len(study.seasons), changes.shape[2]), np.nan) for _ in range(2))
+    base, gamma = (np.full((len(study.seasons), changes.shape[2]), np.nan) for _ in range(2))
     for s, season in enumerate(study.seasons):
         maps = run.years(cache, season)
         means = maps.means(study.maps.coverage)
@@ -136,32 +133,50 @@ def _run_maps(study: Study, run: _Run, cache: ArrayCache, shape: tuple[int, int]
             needed = needed_years(span, season, run.first_month, study.required_years)  # noqa: B023
             return span_mean(maps, means, span, needed)  # noqa: B023
 
-        base[s], internal[s] = mean(study.base_period), detrended_sd(maps, means, study.base_period)
+        base[s], gamma[s] = mean(study.base_period), _gamma(maps, means, study.base_period)
         for p, span in enumerate(run.spans.values()):
             changes[p, s] = change_of(mean(span), base[s], study.anomaly_kind)
         if study.anomaly_kind == "percent":
-            internal[s] = change_of(base[s] + internal[s], base[s], "percent")
+            gamma[s] = change_of(base[s] + gamma[s], base[s], "percent")
     dims = ("season", "lat", "lon")
     return xr.Dataset(
         {
             "change": (("period", *dims), changes.reshape(*changes.shape[:2], *shape).astype(np.float32)),
             "base": (dims, base.reshape(-1, *shape).astype(np.float32)),
-            "internal_sd": (dims, internal.reshape(-1, *shape).astype(np.float32)),
+            "gamma": (dims, gamma.reshape(-1, *shape).astype(np.float32)),
         }
     )
 
 
-def _slabs(stored: xr.Dataset) -> Iterator[tuple[dict[str, int], xr.DataArray]]:
+def _gamma(maps: YearlyMaps, means: Floats, span: Years) -> Floats:
+    """Threshold of internal variability from the single years of a span that is whole; else NaN."""
+    here = np.flatnonzero((maps.years >= span[0]) & (maps.years <= span[1]))
+    yearly = xr.DataArray(means[here], dims=("year", "cell"), coords={"year": maps.years[here]})
+    return np.asarray(ensemble.internal_threshold(yearly, sigma="yearly").values)
+
+
+def _slabs(stored: xr.Dataset) -> Iterator[tuple[dict[str, int], xr.Dataset]]:
     """One experiment, period and season at a time, of all runs."""
     dims = ("experiment_id", "period", "season")
     for index in np.ndindex(*(stored.sizes[dim] for dim in dims)):
         place = dict(zip(dims, index, strict=True))
-        yield place, stored["change"].isel(place).load()
+        yield place, stored[["change", "gamma"]].isel(place).load()
 
 
-def _statistics(study: Study, slab: xr.DataArray) -> xr.Dataset:
-    across = ensemble.across(slab.astype(np.float64), study.votes, study.quantiles, study.ddof)
-    return across[list(_ACROSS)].astype(np.float32)
+def _statistics(study: Study, slab: xr.Dataset) -> xr.Dataset:
+    """Statistics across models of one experiment, period and season."""
+    assert study.maps is not None
+    slab = slab.astype(np.float64)
+    across = ensemble.across(slab["change"], study.votes, study.quantiles, study.ddof)[list(_ACROSS)]
+    if study.votes == "all":
+        votes, dim = slab.stack(vote=("source_id", "member_id")).reset_index("vote", drop=True), "vote"
+    else:
+        votes, dim = slab.mean("member_id"), "source_id"
+    robust = ensemble.robustness(votes["change"], votes["gamma"], study.maps.agreement, dim)
+    across = across.assign(agreement=robust["agreement"], robustness=robust["robustness"])
+    if "signal" in robust:
+        across["signal"] = robust["signal"]
+    return across.astype(np.float32).assign(robustness=robust["robustness"])
 
 
 _ACROSS = ("mean", "sd", "minimum", "maximum", "count", "quantiles")
@@ -179,21 +194,30 @@ def _template(study: Study, change: xr.Dataset, grid: Grid) -> xr.Dataset:
     }
     sizes = {name: change.sizes[name] for name in (*RUN, "period", "season")}
     sizes |= {"lat": grid.lat.size, "lon": grid.lon.size, "quantile": len(study.quantiles)}
-    units = change["change"].attrs["units"]
+    assert study.maps is not None
+    units, advanced = change["change"].attrs["units"], study.maps.agreement == "advanced"
+    classes = ensemble.ROBUSTNESS_CLASSES[study.maps.agreement]
     field = ("lat", "lon")
     across = ("experiment_id", "period", "season", *field)
 
-    def empty(dims: tuple[str, ...], attrs: dict[str, str]) -> xr.Variable:
+    def empty(dims: tuple[str, ...], attrs: dict[str, Any], dtype: type = np.float32) -> xr.Variable:
         shape = tuple(sizes[dim] for dim in dims)
         chunks = tuple(sizes[dim] if dim in (*field, "quantile") else 1 for dim in dims)
-        return xr.Variable(dims, da.full(shape, np.nan, dtype=np.float32, chunks=chunks), attrs)
+        nothing = np.nan if dtype is np.float32 else 0
+        return xr.Variable(dims, da.full(shape, nothing, dtype=dtype, chunks=chunks), attrs)
 
     named = {"mean": "multi-model mean", "sd": "standard deviation across models", "minimum": "lowest model",
              "maximum": "highest model", "count": "models with a value"}  # fmt: skip
     variables = {
         "change": empty((*RUN, "period", "season", *field), {"units": units, "long_name": "change"}),
         "base": empty((*RUN, "season", *field), {"units": str(change["base"].attrs.get("units", ""))}),
-        "internal_sd": empty((*RUN, "season", *field), {"units": units}),
+        "gamma": empty((*RUN, "season", *field), {"units": units, "long_name": "threshold of internal variability"}),
+        "agreement": empty(across, {"units": "1", "long_name": "share of models that agree on the sign"}),
+        **({"signal": empty(across, {"units": "1", "long_name": "share of models that exceed internal variability"})}
+           if advanced else {}),
+        "robustness": empty(across, {"long_name": "robustness of the change, AR6 WGI Cross-Chapter Box Atlas.1",
+                                     "flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)},
+                            np.int8),
         "quantiles": empty(("quantile", *across), {"units": units, "long_name": "quantiles across models"}),
         **{name: empty(across, {"units": "1" if name == "count" else units, "long_name": long_name})
            for name, long_name in named.items()},

@@ -1,4 +1,4 @@
-"""Maps of one run: means over spans of its years, changes between them, and how much its years vary by themselves."""
+"""Maps of one run: means over spans of its years, and changes between them."""
 
 from __future__ import annotations
 
@@ -77,29 +77,3 @@ def change_of(mean: Floats, base: Floats, kind: str) -> Floats:
         return mean - base
     positive = base > 0.0
     return np.where(positive, 100.0 * (mean - base) / np.where(positive, base, 1.0), np.nan)
-
-
-def detrended_sd(maps: YearlyMaps, means: Floats, span: Years) -> Floats:
-    """Standard deviation of single years about their linear trend over a span.
-
-    Parameters
-    ----------
-    maps, means, span
-        As in :func:`span_mean`.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(cells,)``, with two degrees of freedom less than years; NaN where a year lacks or there are fewer than ten.
-    """
-    here = (maps.years >= span[0]) & (maps.years <= span[1])
-    values, years = means[here], maps.years[here].astype(np.float64)
-    if years.size < 10:
-        return np.full(means.shape[1], np.nan)
-    x = years - years.mean()
-    anomalies = values - values.mean(axis=0)
-    slope = x @ anomalies / (x @ x)
-    residual = anomalies - x[:, None] * slope
-    return np.sqrt((residual**2).sum(axis=0) / (years.size - 2))
-
-

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _WIDTH, _MAP_HEIGHT, _TOP, _BOTTOM = 9.6, 2.3, 0.95, 1.05  # [inch]
-_HATCHES = {"low_signal": "////", "conflicting_signals": "xxxx", "low_agreement": "////"}
+_HATCHES = {"no_change_or_no_robust_signal": "////", "conflicting_signals": "xxxx", "low_model_agreement": "////"}
 _GREY = "#444444"
 _STEPS = 6  # colours on each side of zero
 
@@ -173,9 +173,9 @@ def _legend(figure: Figure, report: Report, height: float) -> None:
     from matplotlib.patches import Patch
 
     names = {
-        "low_signal": "no change or no robust signal",
+        "no_change_or_no_robust_signal": "no change or no robust signal",
         "conflicting_signals": "models change, in conflicting directions",
-        "low_agreement": "fewer than 80 % of models agree on the sign",
+        "low_model_agreement": "fewer than 80 % of models agree on the sign",
     }
     present = str(report.maps["robustness"].attrs["flag_meanings"]).split()
     handles = [
