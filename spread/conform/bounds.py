@@ -54,7 +54,11 @@ def conform_bounds(
             fixes.append(f"{axis} bounds: time dimension removed")
         given[axis] = None if bounds is None else bounds.values
     grid = make_grid(ds["lat"].values, ds["lon"].values, given["lat"], given["lon"])
-    fixes += [note for note in grid.notes if "rebuilt" in note or "rising" in note]
+    if ds["lat"].ndim == 1 and not grid.rectilinear:
+        raise ValueError("lat, lon: expected rows and columns of cells, got cells along one dimension (unstructured)")
+    fixes += [
+        note for note in grid.notes if any(word in note for word in ("rebuilt", "rising", "in order", "left out"))
+    ]
     dims = ds["lat"].dims if ds["lat"].ndim == 2 else ("lat", "lon")
     area, area_source, notes = _area(grid, areacella)
     land, land_source, more = _land(grid, sftlf)
@@ -143,7 +147,8 @@ def _land(grid: Grid, sftlf: xr.DataArray | None) -> tuple[np.ndarray, str, list
     if grid.rectilinear:
         land = _natural_land(grid.lat_bounds.tobytes(), grid.lon_bounds.tobytes())
     else:
-        land = natural_earth.land_fraction_at(grid.lat, grid.lon)
+        land = natural_earth.land_fraction_at(np.nan_to_num(grid.lat), np.nan_to_num(grid.lon))
+        land = np.where(grid.void, 0.0, land)
     return land, "Natural Earth, not the model's own", fixes
 
 

@@ -38,11 +38,10 @@ def compiled(kernel: Callable[..., None]) -> Callable[..., None] | None:
         import numba
     except ImportError:
         return None
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(kernel)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(kernel)
     except RuntimeError:  # no folder may be written to: compiled anew in each process
-        return numba.njit(**options)(kernel)
+        return numba.njit(nogil=True, error_model="numpy")(kernel)
 
 
 def csr_steps(
