@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from spread.errata import ACTIONS, SEVERITIES
 from spread.errors import BadStudy, did_you_mean
+from spread.grids import regular
 from spread.vocabulary import HISTORICAL, VARIABLES
 
 Years = tuple[int, int]
@@ -98,7 +99,7 @@ class Maps(_Strict):
     Parameters
     ----------
     grid : str
-        Their grid, regular: degrees of latitude by degrees of longitude.
+        Their grid: ``2.5`` degrees, ``2x1`` (longitude by latitude), or ``F80``, see :func:`spread.grids.regular`.
     method : str
         How fields come onto it: ``conservative``, ``bilinear`` or ``nearest``.
     coverage : float
@@ -109,11 +110,17 @@ class Maps(_Strict):
         How robustness is judged: ``simple`` by the sign alone, ``advanced`` with the internal variability of each model.
     """
 
-    grid: str = Field(default="2.5x2.5", pattern=r"^\d+(\.\d+)?x\d+(\.\d+)?$")
+    grid: str = "2.5"
     method: Literal["conservative", "bilinear", "nearest"] = "conservative"
     coverage: float = Field(default=0.5, gt=0.0, le=1.0)
     warming_levels: tuple[float, ...] = ()
     agreement: Literal["simple", "advanced"] = "advanced"
+
+    @field_validator("grid")
+    @classmethod
+    def _known_grid(cls, value: str) -> str:
+        regular(value)
+        return value
 
 
 class Study(_Strict):

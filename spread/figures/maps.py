@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_WIDTH, _MAP_HEIGHT, _TOP, _BOTTOM = 9.6, 2.3, 0.95, 1.05  # [inch]
+_WIDTH, _MAP_HEIGHT, _TOP, _BOTTOM = 9.6, 2.3, 1.0, 1.2  # [inch]
 _HATCHES = {"no_change_or_no_robust_signal": "////", "conflicting_signals": "xxxx", "low_model_agreement": "////"}
 _GREY = "#444444"
-_STEPS = 6  # colours on each side of zero
+_STEPS = 8  # colours on each side of zero
 
 
 def change_maps(report: Report, period: str | None = None, season: str | None = None) -> Figure:
@@ -75,10 +75,12 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
                 axes.set_title(f"{label(experiment)}, {voters(report, count)}", loc="left", fontsize=9)
     _headline(figure, report, period, season, height)
     for column, (words, where) in enumerate(zip(_captions(report, shown), drawn[:2], strict=True)):
-        bar = figure.add_axes(((0.5 + 4.75 * column) / _WIDTH, 0.62 / height, 3.85 / _WIDTH, 0.13 / height))
+        bar = figure.add_axes(((0.5 + 4.75 * column) / _WIDTH, 0.78 / height, 3.85 / _WIDTH, 0.13 / height))
         figure.colorbar(where, cax=bar, orientation="horizontal", extend="both" if column == 0 else "max")
         bar.set_xlabel(words, fontsize=9)
         bar.tick_params(labelsize=8.5)
+        heading = ("Mean change, hatched where it is not robust", "How far they differ")[column]
+        figure.text((0.15 + 4.75 * column) / _WIDTH, 1 - 0.68 / height, heading, fontsize=10, va="top", color=_GREY)
     _legend(figure, report, height)
     return figure
 
@@ -96,7 +98,7 @@ def _scale(values: Floats, both: bool) -> Floats:
     largest = float(np.quantile(finite, 0.99)) if finite.size else 1.0
     step = (largest or 1.0) / _STEPS
     power = 10.0 ** np.floor(np.log10(step))
-    step = power * min(nice for nice in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0) if nice * power >= step * (1 - 1e-9))
+    step = power * min(nice for nice in (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0) if nice * power >= step * (1 - 1e-9))
     return step * np.arange(-_STEPS if both else 0, _STEPS + 1)
 
 
@@ -162,7 +164,7 @@ def _hatch(axes: Axes, at: xr.Dataset) -> None:
 
 def _headline(figure: Figure, report: Report, period: str, season: str, height: float) -> None:
     variable = VARIABLES[report.study.variable_id]
-    words = f"{variable.long_name}: {period}, {SEASONS[season]}"
+    words = f"{variable.long_name}: change by {period}, {SEASONS[season]}"
     figure.text(0.015, 1 - 0.12 / height, words, fontsize=12, fontweight="bold", va="top")
     if report.synthetic:
         figure.text(0.015, 1 - 0.38 / height, SYNTHETIC, fontsize=10, fontweight="bold", color=WARNING_COLOUR, va="top")
