@@ -31,6 +31,7 @@ from spread.study import Study, Years
 
 Floats = NDArray[np.float64]
 
+
 @dataclass(frozen=True)
 class _Run:
     """A run of the ensemble: its place, its own yearly maps, and those of the run that it continues."""

@@ -248,7 +248,9 @@ class Report:
         for name in (*_GROUPS, *(["maps"] if self.maps is not None else [])):
             ds: xr.Dataset = getattr(self, name)
             encoding = {v: {"compressors": (BloscCodec(cname="zstd"), Crc32cCodec())} for v in ds.data_vars}
-            plain = ds.drop_encoding().assign_coords({c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"})
+            plain = ds.drop_encoding().assign_coords(
+                {c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"}
+            )
             plain.to_zarr(path, group=name, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
 
     def _write_tables(self, folder: Path) -> None:

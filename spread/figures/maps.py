@@ -98,7 +98,9 @@ def _scale(values: Floats, both: bool) -> Floats:
     largest = float(np.quantile(finite, 0.99)) if finite.size else 1.0
     step = (largest or 1.0) / _STEPS
     power = 10.0 ** np.floor(np.log10(step))
-    step = power * min(nice for nice in (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0) if nice * power >= step * (1 - 1e-9))
+    step = power * min(
+        nice for nice in (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0) if nice * power >= step * (1 - 1e-9)
+    )
     return step * np.arange(-_STEPS if both else 0, _STEPS + 1)
 
 
@@ -123,7 +125,9 @@ def _draw(axes: Axes, at: xr.Dataset, values: Floats, levels: Floats, colours: t
                            rasterized=True)  # fmt: skip
     for line in coastlines():
         away = (line[:, 0] - middle + 180.0) % 360.0 - 180.0
-        broken = np.abs(np.diff(away, prepend=away[0])) > 180.0  # a line that leaves on one side, to return on the other
+        broken = (
+            np.abs(np.diff(away, prepend=away[0])) > 180.0
+        )  # a line that leaves on one side, to return on the other
         cx, cy = equal_earth(np.where(broken, np.nan, away), line[:, 1])
         axes.plot(cx, cy, color="#333333", linewidth=0.45)
     axes.plot(*outline(), color="#666666", linewidth=0.8)

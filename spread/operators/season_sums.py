@@ -226,7 +226,9 @@ class YearlyMaps:
         """
         if frequency == "yr":
             return self
-        return self.at(np.flatnonzero(np.isclose(self.days, season_days(self.years, season, calendar), rtol=0, atol=0.5)))
+        return self.at(
+            np.flatnonzero(np.isclose(self.days, season_days(self.years, season, calendar), rtol=0, atol=0.5))
+        )
 
     def at(self, positions: NDArray[np.integer]) -> YearlyMaps:
         """Some of the years."""
