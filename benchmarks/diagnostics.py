@@ -1,8 +1,8 @@
-"""What 5 and 20 diagnostics cost more than one, in one study.
+"""What 5 and 20 diagnostics cost more than one, and maps more than none, in one study.
 
 ``python -m benchmarks.diagnostics`` reads the synthetic archive of ``benchmarks.gsat`` in turn with 1, 5 and 20 area
-means: the globe, its land and ocean, hemispheres, zones and twelve boxes. A warm repeat of each is timed in the same
-process.
+means: the globe, its land and ocean, hemispheres, zones and twelve boxes; then with yearly maps at 2.5 degrees of one
+and of five seasons besides. A warm repeat of each is timed in the same process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ BOXES = [
     {"name": f"box {k}", "lat": [-60.0 + 10.0 * k, -40.0 + 10.0 * k], "lon": [30.0 * k - 180.0, 30.0 * k - 140.0]}
     for k in range(12)
 ]
-COUNTS = (1, 5, 20)
+COUNTS = ("1", "5", "20")
+MAPS = {"1 and maps": ["annual"], "1 and maps of five seasons": ["annual", "DJF", "MAM", "JJA", "SON"]}
 
 
 def regions(count: int) -> list[Any]:
@@ -33,12 +34,20 @@ def regions(count: int) -> list[Any]:
     ]
 
 
-def work(collection: str, count: int) -> dict[str, float]:
-    """Run the study with so many regions twice: cold, then warm."""
+def study_of(collection: str, asked: str) -> Any:
+    """The study of the founding plot with so many regions, and maps where they are asked for."""
+    study = gsat.study_of(collection, regions(int(asked.partition(" ")[0])))
+    if asked not in MAPS:
+        return study
+    return type(study).make(**study.model_dump() | {"seasons": MAPS[asked], "maps": {"grid": "2.5"}})
+
+
+def work(collection: str, asked: str) -> dict[str, float]:
+    """Run the study twice: cold, then warm."""
     from spread import flow
     from spread.cache import FolderCache
 
-    study = gsat.study_of(collection, regions(count))
+    study = study_of(collection, asked)
     with tempfile.TemporaryDirectory() as folder:
         cache = FolderCache(folder)
         cold = flow.run(study, cache=cache)
@@ -49,11 +58,11 @@ def work(collection: str, count: int) -> dict[str, float]:
     return {"warm": warm}
 
 
-def cold_only(collection: str, count: int) -> dict[str, float]:
-    """Run the study with so many regions once, without a cache."""
+def cold_only(collection: str, asked: str) -> dict[str, float]:
+    """Run the study once, without a cache."""
     from spread import flow
 
-    flow.run(gsat.study_of(collection, regions(count)))
+    flow.run(study_of(collection, asked))
     return {}
 
 
@@ -65,19 +74,20 @@ def main() -> int:
     collection = str(gsat.prepared(told.folder, told.models, told.share, told.chunk_mb))
     if told.only:
         importlib.import_module("spread.flow")
-        what, _, count = told.only.partition(" ")
+        importlib.import_module("numba")
+        what, _, asked = told.only.partition(" ")
         run = {"cold": cold_only, "warm": work}[what]
-        print(json.dumps(measuring.measured(lambda: run(collection, int(count)))))
+        print(json.dumps(measuring.measured(lambda: run(collection, asked))))
         return 0
     shared = ["--folder", str(told.folder), "--models", str(told.models), "--share", str(told.share),
               "--chunk-mb", str(told.chunk_mb)]  # fmt: skip
-    names = [f"cold {count}" for count in COUNTS]
+    names = [f"cold {asked}" for asked in (*COUNTS, *MAPS)]
     found = measuring.contest("benchmarks.diagnostics", names, shared, told.rounds)
-    warm = measuring.contest("benchmarks.diagnostics", [f"warm {count}" for count in COUNTS], shared, 1)
+    warm = measuring.contest("benchmarks.diagnostics", [f"warm {asked}" for asked in (*COUNTS, *MAPS)], shared, 1)
     print(measuring.table(found, gsat.volume(collection)))
-    ratios = {f"CPU, {c} diagnostics / 1": measuring.ratio(found, f"cold {c}", "cold 1", "cpu") for c in COUNTS[1:]}
+    ratios = {f"CPU, {c} / 1": measuring.ratio(found, f"cold {c}", "cold 1", "cpu") for c in (*COUNTS[1:], *MAPS)}
     for name, value in ratios.items():
-        print(f"{name:<26} {value:.3f}")
+        print(f"{name:<34} {value:.3f}")
     for name, (figures,) in warm.items():
         print(f"{name}: a repeat in the same process takes {figures['answer']['warm']:.2f} s")
     measuring.save(told.json, {"ratios": ratios, "figures": found, "warm": warm})

@@ -64,8 +64,7 @@ def run(
     )
     maps = None
     if study.maps is not None and cache is not None:
-        progress("mapping", 0, 1)
-        maps, lost = map_changes(study, members, change, cache, scratch_folder())
+        maps, lost = map_changes(study, members, change, cache, scratch_folder(), progress)
         failures += lost
     statistics = partial(ensemble.across, members=study.votes, quantiles=study.quantiles, ddof=study.ddof)
     return Report(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,12 @@ def scratch_folder() -> Path:
 
 
 def map_changes(
-    study: Study, members: Sequence[xr.DataArray], change: xr.Dataset, cache: ArrayCache, folder: Path
+    study: Study,
+    members: Sequence[xr.DataArray],
+    change: xr.Dataset,
+    cache: ArrayCache,
+    folder: Path,
+    progress: Callable[[str, int, int], None],
 ) -> tuple[xr.Dataset, list[Failure]]:
     """Make the maps of a study's changes.
 
@@ -76,12 +81,14 @@ def map_changes(
         Where the yearly maps are.
     folder : Path
         Where the maps go; read from lazily afterwards.
+    progress : callable
+        As in :func:`spread.flow.run`.
 
     Returns
     -------
     xarray.Dataset
-        Lazy: ``change`` of each run on ``source_id, experiment_id, member_id, period, season, lat, lon``, its ``base`` and
-        ``gamma``; across models ``mean, sd, minimum, maximum, count, quantiles, agreement, signal, robustness``.
+        Lazy: ``change`` of each run on ``source_id, experiment_id, member_id, period, season, lat, lon``, its ``base``
+        and ``gamma``; across models ``mean, sd, minimum, maximum, count, quantiles, agreement, signal, robustness``.
     list of Failure
         Runs whose maps are lost.
     """
@@ -92,7 +99,8 @@ def map_changes(
     path = str(folder / "maps.zarr")
     template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, mode="w")
     failures = []
-    for run in _runs(study, members, change, used):
+    for done, run in enumerate(_runs(study, members, change, used)):
+        progress("mapping", done, int(used.sum()))
         try:
             made = _run_maps(study, run, cache, grid.shape)
         except KeyError:
@@ -185,7 +193,7 @@ _ACROSS = ("mean", "sd", "minimum", "maximum", "count", "quantiles")
 
 def _template(study: Study, change: xr.Dataset, grid: Grid) -> xr.Dataset:
     """The store before anything is known: its dimensions, coordinates, units and chunks, a map each."""
-    coords = {name: change[name] for name in (*RUN, "period", "season")}
+    coords: dict[str, Any] = {name: change[name] for name in (*RUN, "period", "season")}
     coords |= {
         "lat": ("lat", grid.lat, {"standard_name": "latitude", "units": "degrees_north", "bounds": "lat_bnds"}),
         "lon": ("lon", grid.lon, {"standard_name": "longitude", "units": "degrees_east", "bounds": "lon_bnds"}),
@@ -229,7 +237,7 @@ def _template(study: Study, change: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 def _write(made: xr.Dataset, path: str, place: dict[str, int]) -> None:
     """Write what is at one place of the store."""
-    region = {dim: slice(i, i + 1) for dim, i in place.items()}
+    region: dict[str, Any] = {dim: slice(i, i + 1) for dim, i in place.items()}
     here = made.drop_vars(list(made.coords)).expand_dims(list(place))
-    rest = {dim: slice(0, size) for dim, size in here.sizes.items() if dim not in region}
+    rest = {str(dim): slice(0, size) for dim, size in here.sizes.items() if dim not in region}
     here.to_zarr(path, region=region | rest, consolidated=False)

@@ -50,6 +50,11 @@ class Plan:
         """Memory for chunks [bytes], whatever the number of models: each core holds one as it came and one decoded."""
         return cores.memory_for(max((d["largest_chunk"] for d in self.datasets), default=0))
 
+    @property
+    def kept(self) -> int:
+        """Volume of the yearly maps that the cache will keep [bytes]; twice as much where cells come and go."""
+        return sum(d["kept"] for d in self.datasets)
+
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         return {
@@ -59,6 +64,7 @@ class Plan:
             "chunks": self.chunks,
             "bytes_decoded": self.bytes_decoded,
             "peak_memory": self.peak_memory,
+            "kept": self.kept,
             "left_out": [{"dataset": f.dataset, "stage": f.stage, "reason": f.reason} for f in self.failures],
         }
 
@@ -77,6 +83,10 @@ class Plan:
             f"{len(self.datasets)} datasets of which {self.models} models have every experiment; {self.chunks} chunks, "
             f"{self.bytes_decoded / 1e9:.2f} GB decoded, about {self.peak_memory / 1e6:.0f} MB of memory for chunks"
         )
+        if self.kept:
+            lines.append(
+                f"yearly maps: {self.kept / 1e9:.2f} GB kept in the cache, so that other periods read no chunk"
+            )
         lines.append(f"would be left out: {len(self.failures)} (besides what only the values can show)")
         lines += [f"  - {failure.sentence}" for failure in self.failures]
         return "\n".join(lines)
@@ -118,6 +128,7 @@ def check(study: Study, progress: Progress = silent) -> Plan:
                 "calendar": ds.attrs["calendar"],
                 "chunks": int(np.prod([len(c) for c in field.chunks])) if field.chunks else 1,
                 "bytes": field.size * itemsize,
+                "kept": planned.kept,
                 "largest_chunk": chunk * max(itemsize, field.dtype.itemsize),
                 "fixes": list(ds.attrs["fixes"]),
                 "missing": list(ds.attrs["missing_periods"]),

@@ -107,7 +107,7 @@ class Maps(_Strict):
     warming_levels : tuple of float
         Besides the study's periods, the 20 years around the crossing of each level of global warming [K].
     agreement : str
-        How robustness is judged: ``simple`` by the sign alone, ``advanced`` with the internal variability of each model.
+        How robustness is judged: ``simple`` by the sign, ``advanced`` by each model's internal variability too.
     """
 
     grid: str = "2.5"

@@ -39,7 +39,7 @@ def test_latency(tmp_path):
 
 def test_diagnostics(tmp_path):
     said, figures = printed("diagnostics", tmp_path, "--models", "2")
-    assert "20 diagnostics / 1" in said
+    assert "CPU, 20 / 1" in said
     assert figures["warm"]["warm 20"][0]["answer"]["warm"] > 0
 
 

@@ -298,8 +298,8 @@ def continued(before: YearlyMaps, after: YearlyMaps, season: str, calendars: tup
     Returns
     -------
     YearlyMaps
-        Complete years: those of ``before`` until ``after`` begins; the year in which it begins from both, where each has
-        the months that the other lacks.
+        Complete years: those of ``before`` until ``after`` begins; the year in which it begins from both, where each
+        has the months that the other lacks.
     """
     first = int(after.years[0])
     late = after.complete(season, calendars[1])

@@ -97,7 +97,7 @@ class Reduction:
     def sums(self) -> da.Array:
         """``(time, 2, outputs + 1)``, lazy, one block a time chunk: see :class:`~spread.reduce.chunk.ChunkSums`."""
         name = f"area-{self.name}"
-        layer = {(name, i, 0, 0): (_area_of, (self.name, i)) for i in range(len(self.steps))}
+        layer: dict[Any, Any] = {(name, i, 0, 0): (_area_of, (self.name, i)) for i in range(len(self.steps))}
         graph = HighLevelGraph({**self.graph.layers, name: layer}, {**self.graph.dependencies, name: {self.name}})
         chunks = (self.steps, (2,), (self.outputs + 1,))
         return da.Array(graph, name, chunks=chunks, dtype=np.float64, meta=np.empty((0, 0, 0)))
@@ -134,6 +134,19 @@ class Reduction:
         pieces = np.split(self.months, np.cumsum(self.steps)[:-1])
         when = [season_years(piece, self.calendar, season, self.frequency) for piece in pieces]
         return joined(list(zip(when, sums, strict=True))).complete(season, self.calendar, self.frequency)
+
+    @property
+    def kept(self) -> int:
+        """Volume of the yearly maps that are kept [bytes]; twice as much where cells come and go."""
+        if self.maps is None:
+            return 0
+        pieces = np.split(self.months, np.cumsum(self.steps)[:-1])
+        years = sum(
+            season_years(piece, self.calendar, season, self.frequency).years.size
+            for season in self.maps.seasons
+            for piece in pieces
+        )
+        return 8 * years * self.maps.matrix.shape[0]
 
     def without_graph(self) -> Reduction:
         """The plan alone, for a task of its own graph."""
@@ -248,10 +261,10 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region], maps: MapPl
     work = None
     if maps is not None:
         work = MapWork(maps.seasons, ds.attrs["calendar"], ds.attrs["frequency"], data.numblocks[1:] == (1, 1))
-    called = key_of(identity | {"data": data.name, "weights": operator.digest, "maps": work and maps.matrix.digest,
-                                "seasons": maps and maps.seasons})  # fmt: skip
+    asked = None if maps is None else [maps.matrix.digest, maps.seasons]
+    called = key_of(identity | {"data": data.name, "weights": operator.digest, "maps": asked})
     name = f"chunk-sums-{called[:32]}"
-    layers = _layers(name, data, months, operator, (who, variable), maps and maps.matrix, work)
+    layers = _layers(name, data, months, operator, (who, variable), None if maps is None else maps.matrix, work)
     graph = HighLevelGraph(
         {**data.dask.layers, **layers},
         {**data.dask.dependencies, f"part-{name}": set(data.__dask_layers__()), name: {f"part-{name}"}},
