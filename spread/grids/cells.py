@@ -210,10 +210,11 @@ def _curvilinear(lat: Floats, lon: Floats, lat_bounds: ArrayLike | None, lon_bou
     if given is None and lat.shape[0] == 1:
         raise ValueError("cells along one dimension need bounds (n, v) with sound corners")
     lat_b, lon_b, notes = given or (*infer_corners(lat, lon), ["cell corners inferred from centres"])
-    grid = Grid(lat, _eastward(lon), lat_b, lon_b)
-    if count := int(grid.void.sum()):
-        notes.append(f"{count} of {lat.size} cells have no coordinates and are left out")
-    return Grid(grid.lat, grid.lon, lat_b, lon_b, tuple(notes))
+    void = ~(centred & np.isfinite(lat_b).all(-1))
+    if void.any():
+        lat_b[void], lon_b[void] = np.nan, np.nan
+        notes.append(f"{int(void.sum())} of {lat.size} cells have no coordinates and are left out")
+    return Grid(lat, _eastward(lon), lat_b, lon_b, tuple(notes))
 
 
 def _eastward(lon: Floats) -> Floats:

@@ -10,6 +10,7 @@ Booleans = NDArray[np.bool_]
 
 _TRUSTED = 0.5  # share of the cells with a centre that must have corners, else all are inferred from the centres
 
+_ONE = 1e-12  # distance [rad] of points that are one but for rounding
 _FLAT = 1e-15  # area [sr] of a triangle that is a line but for rounding
 
 
@@ -140,8 +141,14 @@ def _untangle(lat: Floats, lon: Floats) -> Booleans:
     def cross(a: int, b: int, c: int, d: int) -> Booleans:
         return (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
 
+    def one(a: int, b: int) -> Booleans:  # the corner of a triangle, given twice but not in a row
+        return np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) < _ONE
+
     changed = np.zeros(lat.shape[:-1], dtype=bool)
-    for order, crossed in (([0, 1, 3, 2], cross(1, 2, 3, 0)), ([0, 2, 1, 3], cross(0, 1, 2, 3))):
+    for order, crossed in (
+        ([0, 1, 3, 2], cross(1, 2, 3, 0) | one(1, 3)),
+        ([0, 2, 1, 3], cross(0, 1, 2, 3) | one(0, 2)),
+    ):
         lat[crossed], lon[crossed] = lat[crossed][:, order], lon[crossed][:, order]
         changed |= crossed
     return changed

@@ -105,6 +105,8 @@ def description(grid: Grid, counts: np.ndarray) -> str:
     rows, columns = grid.shape
     if grid.rectilinear:
         lat_b, lon_b = np.sort(grid.lat_bounds, axis=1), np.sort(grid.lon_bounds, axis=1)
+        if rows > 1 and grid.lat[-1] < grid.lat[0]:
+            lat_b = lat_b[:, ::-1]  # cdo 2.1.1 takes two falling rows with rising bounds for no cells
         # centres a turn away from their bounds would be cells of their own
         lon = lon_b.mean(1) + (grid.lon - lon_b.mean(1) + 180.0) % 360.0 - 180.0
         lat, kind, vertices = grid.lat, "lonlat", 2

@@ -100,17 +100,18 @@ def _dataset(grid: Grid, counts: Any, corners: bool) -> Any:
     """A grid as xESMF wants it: centres, mask (1 counts), and corners between four cells each."""
     import xarray as xr
 
-    mask = np.asarray(counts).reshape(grid.shape).astype(np.int32)
+    held: dict[str, Any] = {}
+    dims = ("lat", "lon") if grid.rectilinear else ("y", "x")
+    if not np.all(counts):
+        held["mask"] = (dims, np.asarray(counts).reshape(grid.shape).astype(np.int32))
     if grid.rectilinear:
-        held = {"lat": ("lat", grid.lat), "lon": ("lon", grid.lon), "mask": (("lat", "lon"), mask)}
+        held |= {"lat": ("lat", grid.lat), "lon": ("lon", grid.lon)}
         if corners:
             held |= {"lat_b": ("lat_b", _ends(grid.lat, grid.lat_bounds)), "lon_b": ("lon_b", _east_ends(grid))}
         return xr.Dataset(held)
-    nowhere = grid.void
-    held = {
-        "lat": (("y", "x"), np.where(nowhere, 0.0, grid.lat)),
-        "lon": (("y", "x"), np.where(nowhere, 0.0, grid.lon)),
-        "mask": (("y", "x"), mask),
+    held |= {
+        "lat": (dims, np.where(grid.void, 0.0, grid.lat)),
+        "lon": (dims, np.where(grid.void, 0.0, grid.lon)),
     }
     if corners:
         lat_b, lon_b = vertices(grid)

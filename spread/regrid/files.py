@@ -8,9 +8,14 @@ import numpy as np
 import xarray as xr
 
 from spread.grids import EARTH_RADIUS, Grid, make_grid
-from spread.regrid.weights import Floats, Weights, sparse
+from spread.regrid.weights import METHODS, Floats, Weights, sparse
 
 _NORMS = {"fracarea": "fracarea", "destarea": "dstarea", "dstarea": "dstarea"}  # SCRIP's word is destarea
+_MAPS = {  # as cdo 2.1.1 writes them, which reads no others
+    "conservative": "Conservative remapping using clipping on sphere",
+    "bilinear": "Bilinear remapping",
+    "nearest": "Nearest neighbor",
+}
 _FACTS = ("method", "engine", "engine_version", "norm")
 
 
@@ -50,7 +55,7 @@ def to_dataset(weights: Weights) -> xr.Dataset:
             "title": "regridding weights of spread",
             "conventions": "SCRIP",
             "normalization": "destarea" if weights.norm == "dstarea" else weights.norm,
-            "map_method": f"{weights.method} remapping",
+            "map_method": _MAPS[weights.method],
             **{f"spread_{fact}": getattr(weights, fact) for fact in _FACTS},
             "spread_notes": "\n".join(weights.notes),
             "spread_matrix": weights.matrix.digest,
@@ -88,14 +93,14 @@ def _side(grid: Grid, area: Floats, frac: Floats, scrip: str, esmf: str) -> dict
         f"{scrip}_grid_corner_lat": ((cells, corners), lat_b, degrees),
         f"{scrip}_grid_corner_lon": ((cells, corners), lon_b, degrees),
         f"{scrip}_grid_imask": (cells, mask, {"units": "unitless"}),
-        f"{scrip}_grid_area": (cells, area, {"units": "steradian"}),
+        f"{scrip}_grid_area": (cells, area, {"units": "square radians"}),
         f"{scrip}_grid_frac": (cells, frac, {"units": "unitless"}),
         f"xc_{esmf}": (f"n_{esmf}", lon, degrees),
         f"yc_{esmf}": (f"n_{esmf}", lat, degrees),
         f"xv_{esmf}": ((f"n_{esmf}", f"nv_{esmf}"), lon_b, degrees),
         f"yv_{esmf}": ((f"n_{esmf}", f"nv_{esmf}"), lat_b, degrees),
         f"mask_{esmf}": (f"n_{esmf}", mask),
-        f"area_{esmf}": (f"n_{esmf}", area, {"units": "steradian"}),
+        f"area_{esmf}": (f"n_{esmf}", area, {"units": "square radians"}),
         f"frac_{esmf}": (f"n_{esmf}", frac),
     }
     for name in ("lat", "lon"):
@@ -145,8 +150,10 @@ def from_dataset(ds: xr.Dataset, norm: str | None = None) -> Weights:
     matrix = sparse(rows.astype(np.int64) - 1, columns.astype(np.int64) - 1, values.astype(np.float64), shape)
     if ds.attrs.get("spread_matrix", matrix.digest) != matrix.digest:
         raise ValueError("weights dataset: its weights are not those that spread wrote (spread_matrix)")
-    said = ds.attrs.get("spread_method", ds.attrs.get("map_method", "")).lower()
-    method = next((name for name in ("conservative", "bilinear", "nearest") if name in said), "conservative")
+    said = str(ds.attrs.get("spread_method", ds.attrs.get("map_method", "conservative"))).lower()
+    method = next((name for name in METHODS if name in said), "")
+    if not method or "distance" in said:
+        raise ValueError(f"weights dataset: expected weights that are {', '.join(METHODS)}; got {said!r}")
     notes = ds.attrs.get("spread_notes", "")
     return Weights(
         matrix, source, target, frac, source_area, target_area, method,
