@@ -1,4 +1,4 @@
-"""Figures of a report: plumes of anomalies, and the spread of a period beside the ranges assessed by AR6.
+"""Figures: plumes of anomalies, the spread of a period beside the ranges assessed by AR6, sources of uncertainty.
 
 The same numbers feed both backends: bokeh for looking closely, matplotlib for print. hvPlot, HoloViews and their
 backends are imported where they draw, so that importing this package stays cheap.
@@ -7,6 +7,7 @@ backends are imported where they draw, so that importing this package stays chea
 from spread.figures.drawing import Backend, bars, plume
 from spread.figures.files import MAXIMUM_FIGURES, MAXIMUM_INTERACTIVE, call, save
 from spread.figures.frames import Frames, bar_frames, plume_frames
+from spread.figures.partition import SOURCE_COLOURS, SOURCE_NAMES, partition_frame, partition_stack
 from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "MAXIMUM_FIGURES",
     "MAXIMUM_INTERACTIVE",
     "SEASONS",
+    "SOURCE_COLOURS",
+    "SOURCE_NAMES",
     "SYNTHETIC",
     "Backend",
     "Frames",
@@ -25,6 +28,8 @@ __all__ = [
     "colour",
     "in_words",
     "label",
+    "partition_frame",
+    "partition_stack",
     "plume",
     "plume_frames",
     "save",
