@@ -4,6 +4,7 @@ from spread.ensemble.assessed import assessed_ranges
 from spread.ensemble.comparison import compare
 from spread.ensemble.members import RUN, assemble, join_historical, month_numbers
 from spread.ensemble.observations import observed
+from spread.ensemble.sensitivity import gregory, net_radiation, tcr
 from spread.ensemble.spread import (
     across,
     anomalies,
@@ -14,23 +15,31 @@ from spread.ensemble.spread import (
     refuse_empty,
 )
 from spread.ensemble.time_means import period_means, period_name, yearly_means
+from spread.ensemble.warming_levels import across_warming_levels, at_warming_level, passing_years, warming_levels
 
 __all__ = [
     "RUN",
     "across",
+    "across_warming_levels",
     "anomalies",
     "assemble",
     "assessed_ranges",
+    "at_warming_level",
     "changes",
     "compare",
+    "gregory",
     "incomplete_runs",
     "join_historical",
     "keep_complete_models",
     "model_spread",
     "month_numbers",
+    "net_radiation",
     "observed",
+    "passing_years",
     "period_means",
     "period_name",
     "refuse_empty",
+    "tcr",
+    "warming_levels",
     "yearly_means",
 ]

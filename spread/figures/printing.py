@@ -62,8 +62,8 @@ def plume(words: Words, frames: Frames) -> Finish:
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        _keep(axes.figure, size)
-        _calm(axes, size.box(0.7, 5.95), words.axis)
+        keep(axes.figure, size)
+        calm(axes, size.box(0.7, 5.95), words.axis)
         axes.set_title(words.subtitle, loc="left", fontsize=8.5, color=_GREY)
         _headline(axes.figure, words, size)
         handles, names = _legend(words.report, frames)
@@ -80,17 +80,25 @@ def bars(words: Words, size: Paper, beside: bool) -> Finish:
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        _calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
+        calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
         axes.set_title(f"{words.period}\n{words.explained}", loc="left", fontsize=8.5, color=_GREY)
         if not beside:
-            _keep(axes.figure, size)
+            keep(axes.figure, size)
             _headline(axes.figure, words, size)
 
     return finish
 
 
-def _keep(figure: Figure, size: Paper) -> None:
-    """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks."""
+def keep(figure: Figure, size: Paper) -> None:
+    """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    size : Paper
+        How large it is.
+    """
     from matplotlib.layout_engine import LayoutEngine
 
     class Kept(LayoutEngine):
@@ -134,8 +142,18 @@ def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
     return handles, names
 
 
-def _calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None:
-    """Place axes, and take from them what does not help to read."""
+def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None:
+    """Place axes, and take from them what does not help to read.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The axes.
+    box : tuple of float
+        Left, bottom, width and height, in parts of the figure.
+    ylabel : str
+        What stands beside the vertical axis.
+    """
     axes.set_aspect("auto")
     axes.set_box_aspect(None)
     axes.set_position(box)
