@@ -6,6 +6,7 @@ from spread.ensemble.comparison import compare
 from spread.ensemble.members import RUN, assemble, join_historical, month_numbers
 from spread.ensemble.observations import observed
 from spread.ensemble.partition import PARTITION_DEFINITIONS, PartitionDefinition, hawkins_sutton, lafferty_sriver
+from spread.ensemble.sensitivity import gregory, net_radiation, tcr
 from spread.ensemble.spread import (
     across,
     anomalies,
@@ -16,6 +17,7 @@ from spread.ensemble.spread import (
     refuse_empty,
 )
 from spread.ensemble.time_means import period_means, period_name, yearly_means
+from spread.ensemble.warming_levels import across_warming_levels, at_warming_level, passing_years, warming_levels
 
 __all__ = [
     "PARTITION_DEFINITIONS",
@@ -23,11 +25,14 @@ __all__ = [
     "RUN",
     "PartitionDefinition",
     "across",
+    "across_warming_levels",
     "anomalies",
     "assemble",
     "assessed_ranges",
+    "at_warming_level",
     "changes",
     "compare",
+    "gregory",
     "hawkins_sutton",
     "incomplete_runs",
     "internal_threshold",
@@ -36,11 +41,15 @@ __all__ = [
     "lafferty_sriver",
     "model_spread",
     "month_numbers",
+    "net_radiation",
     "observed",
+    "passing_years",
     "period_means",
     "period_name",
     "refuse_empty",
     "robustness",
     "sign_agreement",
+    "tcr",
+    "warming_levels",
     "yearly_means",
 ]

@@ -1,5 +1,7 @@
 """Figures: plumes of anomalies, the spread of a period beside the ranges assessed by AR6, sources of uncertainty.
 
+And of what the ensemble says beside it: when models pass warming levels, and the regressions behind their sensitivity.
+
 The same numbers feed both backends: bokeh for looking closely, matplotlib for print. hvPlot, HoloViews and their
 backends are imported where they draw, so that importing this package stays cheap.
 """
@@ -7,7 +9,9 @@ backends are imported where they draw, so that importing this package stays chea
 from spread.figures.drawing import Backend, bars, plume
 from spread.figures.files import MAXIMUM_FIGURES, MAXIMUM_INTERACTIVE, call, save
 from spread.figures.frames import Frames, bar_frames, plume_frames
+from spread.figures.gregory import GregoryFrames, gregory_frames, gregory_plot
 from spread.figures.partition import SOURCE_COLOURS, SOURCE_NAMES, partition_frame, partition_stack
+from spread.figures.warming_levels import TimelineFrames, timeline_frames, warming_level_timeline
 from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
 
 __all__ = [
@@ -20,12 +24,16 @@ __all__ = [
     "SYNTHETIC",
     "Backend",
     "Frames",
+    "GregoryFrames",
+    "TimelineFrames",
     "Unit",
     "band",
     "bar_frames",
     "bars",
     "call",
     "colour",
+    "gregory_frames",
+    "gregory_plot",
     "in_words",
     "label",
     "partition_frame",
@@ -33,7 +41,9 @@ __all__ = [
     "plume",
     "plume_frames",
     "save",
+    "timeline_frames",
     "title",
     "unit",
     "voters",
+    "warming_level_timeline",
 ]

@@ -90,7 +90,15 @@ def bars(words: Words, size: Paper, beside: bool) -> Finish:
 
 
 def keep(figure: Figure, size: Paper) -> None:
-    """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks."""
+    """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    size : Paper
+        How large it is.
+    """
     from matplotlib.layout_engine import LayoutEngine
 
     class Kept(LayoutEngine):
@@ -135,7 +143,17 @@ def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
 
 
 def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None:
-    """Place axes, and take from them what does not help to read."""
+    """Place axes, and take from them what does not help to read.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The axes.
+    box : tuple of float
+        Left, bottom, width and height, in parts of the figure.
+    ylabel : str
+        What stands beside the vertical axis.
+    """
     axes.set_aspect("auto")
     axes.set_box_aspect(None)
     axes.set_position(box)

@@ -17,7 +17,7 @@ COLOURS = {
 }  # fmt: skip
 """Colours of the scenarios in AR6 WGI (IPCC visual style guide, 2018)."""
 
-_OTHER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
+OTHER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
 ASSESSED_COLOUR = "#8c8c8c"
 WARNING_COLOUR = "#b00020"
 SYNTHETIC = "SYNTHETIC DATA - not model output"
@@ -86,7 +86,7 @@ def colour(report: Report, experiment_id: str) -> str:
     if experiment_id in COLOURS:
         return COLOURS[experiment_id]
     others = [e for e in report.study.experiments if e not in COLOURS]
-    return _OTHER_COLOURS[others.index(experiment_id) % len(_OTHER_COLOURS)]
+    return OTHER_COLOURS[others.index(experiment_id) % len(OTHER_COLOURS)]
 
 
 def title(report: Report, region: str, season: str) -> str:
