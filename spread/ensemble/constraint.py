@@ -77,7 +77,8 @@ def constrain(
         ``mean``, ``sd`` and ``quantiles`` on ``estimate`` (raw, constrained); ``slope``, ``intercept``,
         ``correlation``, ``p_value``, ``count`` (models), ``coverage`` (share of models whose change lies between the
         outer quantiles when they are the truth and the others the models), and ``refused``: why there is no constrained
-        estimate, empty where there is one. Raw quantiles are those of the models, constrained ones of a t distribution.
+        estimate, empty where there is one. ``base_period`` of ``change`` and ``years`` of ``trend`` are handed on as
+        attributes. Raw quantiles are those of the models, constrained ones of a t distribution.
 
     Raises
     ------
@@ -305,7 +306,8 @@ def _dataset(
         attrs={
             "units": unit, "method": method, "significance": significance, "observed_trend": predictor.observed,
             "observational_sd": predictor.observational_sd, "internal_sd": predictor.internal_sd, "trend_units": past,
-            "synthetic": str(change.attrs.get("synthetic", "false")),
+            "synthetic": str(change.attrs.get("synthetic", "false")), "trend_years": str(trend.attrs.get("years", "")),
+            "base_period": str(change.attrs.get("base_period", "")),
         },
     )  # fmt: skip
     return out.transpose("estimate", "quantile", ...)

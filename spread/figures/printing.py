@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from spread.figures.frames import Frames
 from spread.figures.words import SYNTHETIC, WARNING_COLOUR, Words, colour, label, voters
@@ -62,8 +62,8 @@ def plume(words: Words, frames: Frames) -> Finish:
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        _keep(axes.figure, size)
-        _calm(axes, size.box(0.7, 5.95), words.axis)
+        keep(axes.figure, size)
+        calm(axes, size.box(0.7, 5.95), words.axis)
         axes.set_title(words.subtitle, loc="left", fontsize=8.5, color=_GREY)
         _headline(axes.figure, words, size)
         handles, names = _legend(words.report, frames)
@@ -80,16 +80,16 @@ def bars(words: Words, size: Paper, beside: bool) -> Finish:
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
-        _calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
+        calm(axes, size.box(6.4, 9.5) if beside else size.box(0.75, 6.3), "" if beside else words.axis)
         axes.set_title(f"{words.period}\n{words.explained}", loc="left", fontsize=8.5, color=_GREY)
         if not beside:
-            _keep(axes.figure, size)
+            keep(axes.figure, size)
             _headline(axes.figure, words, size)
 
     return finish
 
 
-def _keep(figure: Figure, size: Paper) -> None:
+def keep(figure: Figure, size: Paper) -> None:
     """Keep a figure's size whenever it is drawn: HoloViews gives a layout another height after its hooks."""
     from matplotlib.layout_engine import LayoutEngine
 
@@ -134,7 +134,7 @@ def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
     return handles, names
 
 
-def _calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None:
+def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str, grid: Literal["x", "y"] = "y") -> None:
     """Place axes, and take from them what does not help to read."""
     axes.set_aspect("auto")
     axes.set_box_aspect(None)
@@ -142,6 +142,6 @@ def _calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> Non
     axes.set_ylabel(ylabel, fontsize=9.5)
     axes.set_xlabel(axes.get_xlabel(), fontsize=9.5)
     axes.tick_params(labelsize=9)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
