@@ -75,7 +75,7 @@ REGIONS = {
 
 
 class Observations(_Strict):
-    """An observed annual series to draw on the plume.
+    """An observed annual series to draw on the plume, and to constrain with.
 
     Parameters
     ----------
@@ -85,12 +85,35 @@ class Observations(_Strict):
         CSV file with one row a year.
     year_column, value_column : str
         Its columns; values in the variable's unit.
+    kind : str, optional
+        Of a global temperature: ``GSAT`` (air everywhere, as ``tas``) or ``GMST`` (air over land and ice, sea surface
+        over the ice-free ocean). Without it the series is drawn as it is and constrains nothing.
+    conversion : str, optional
+        How changes of GMST become changes of GSAT; needed with ``GMST``: ``ar6`` (no difference), ``richardson2018``
+        (times 1.08) or ``richardson2018-fixed-ice`` (times 1.04); their sources are in
+        :data:`spread.ensemble.blending.BLENDINGS`.
     """
 
     name: str
     file: str
     year_column: str = "year"
     value_column: str = "value"
+    kind: Literal["GSAT", "GMST"] | None = None
+    conversion: Literal["ar6", "richardson2018", "richardson2018-fixed-ice"] | None = None
+
+    @model_validator(mode="after")
+    def _convertible(self) -> Self:
+        if self.kind == "GMST" and self.conversion is None:
+            raise ValueError(
+                "observations.conversion: GMST is not tas; say how its changes are converted: 'ar6' (no difference), "
+                "'richardson2018' or 'richardson2018-fixed-ice'"
+            )
+        if self.kind != "GMST" and self.conversion is not None:
+            got = "no kind" if self.kind is None else f"kind = {self.kind!r}"
+            raise ValueError(
+                f"observations.conversion: only GMST is converted, got {got}; say kind = 'GMST' or leave it out"
+            )
+        return self
 
 
 class Maps(_Strict):
@@ -271,6 +294,10 @@ class Study(_Strict):
         names = [region.name for region in self.regions]
         if len(set(names)) != len(names):
             breaches.append("regions: two regions have the same name")
+        if self.observations is not None and self.observations.kind is not None and self.variable_id != "tas":
+            breaches.append(
+                f"observations.kind: it tells temperatures apart, {self.variable_id} has none; leave it out"
+            )
         if self.historical in self.experiments:
             breaches.append(f"experiments: {self.historical!r} is the run that precedes the others, name it only once")
         if breaches:

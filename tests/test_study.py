@@ -51,6 +51,21 @@ from spread.study import REGIONS, Region, Study
         ({"ddof": 2}, "ddof"),
         ({"observations": {"name": "x"}}, "observations.file"),
         ({"observations": {"name": "x", "file": "x.csv", "colum": 1}}, "unknown key 'observations.colum'"),
+        ({"observations": {"name": "x", "file": "x.csv", "kind": "SST"}}, "observations.kind"),
+        ({"observations": {"name": "x", "file": "x.csv", "kind": "GMST"}}, "observations.conversion: GMST is not tas"),
+        (
+            {"observations": {"name": "x", "file": "x.csv", "kind": "GSAT", "conversion": "ar6"}},
+            "only GMST is converted, got kind = 'GSAT'",
+        ),
+        ({"observations": {"name": "x", "file": "x.csv", "conversion": "ar6"}}, "only GMST is converted, got no kind"),
+        (
+            {"observations": {"name": "x", "file": "x.csv", "kind": "GMST", "conversion": "x"}},
+            "observations.conversion",
+        ),
+        (
+            {"variable_id": "pr", "observations": {"name": "x", "file": "x.csv", "kind": "GSAT"}},
+            "observations.kind: it tells temperatures apart, pr has none",
+        ),
         ({"require_all_experiments": "perhaps"}, "require_all_experiments"),
         ({"varable_id": "tas"}, "unknown key 'varable_id', did you mean 'variable_id'"),
         ({"nonsense": 1}, "unknown key 'nonsense', known: "),

@@ -2,9 +2,11 @@
 
 from spread.ensemble.agreement import ROBUSTNESS_CLASSES, internal_threshold, robustness, sign_agreement
 from spread.ensemble.assessed import assessed_ranges
+from spread.ensemble.blending import BLENDINGS, Blending
 from spread.ensemble.comparison import compare
+from spread.ensemble.constraint import Predictor, constrain
 from spread.ensemble.members import RUN, assemble, join_historical, month_numbers
-from spread.ensemble.observations import observed
+from spread.ensemble.observations import annual_series, as_gsat, observed
 from spread.ensemble.partition import PARTITION_DEFINITIONS, PartitionDefinition, hawkins_sutton, lafferty_sriver
 from spread.ensemble.sensitivity import gregory, net_radiation, tcr
 from spread.ensemble.spread import (
@@ -17,25 +19,39 @@ from spread.ensemble.spread import (
     refuse_empty,
 )
 from spread.ensemble.time_means import period_means, period_name, yearly_means
+from spread.ensemble.trends import InternalVariability, internal_variability, trends
 from spread.ensemble.warming_levels import across_warming_levels, at_warming_level, passing_years, warming_levels
+from spread.ensemble.weights import by_member, climwip, democracy, effective_number
 
 __all__ = [
+    "BLENDINGS",
     "PARTITION_DEFINITIONS",
     "ROBUSTNESS_CLASSES",
     "RUN",
+    "Blending",
+    "InternalVariability",
     "PartitionDefinition",
+    "Predictor",
     "across",
     "across_warming_levels",
+    "annual_series",
     "anomalies",
+    "as_gsat",
     "assemble",
     "assessed_ranges",
     "at_warming_level",
+    "by_member",
     "changes",
+    "climwip",
     "compare",
+    "constrain",
+    "democracy",
+    "effective_number",
     "gregory",
     "hawkins_sutton",
     "incomplete_runs",
     "internal_threshold",
+    "internal_variability",
     "join_historical",
     "keep_complete_models",
     "lafferty_sriver",
@@ -50,6 +66,7 @@ __all__ = [
     "robustness",
     "sign_agreement",
     "tcr",
+    "trends",
     "warming_levels",
     "yearly_means",
 ]

@@ -15,6 +15,7 @@ import xarray as xr
 from spread import stats
 from spread.ensemble.members import RUN, join_historical
 from spread.ensemble.time_means import period_means, period_name, yearly_means
+from spread.ensemble.votes import effective_votes, votes_of
 from spread.errors import BadStudy, Failure, NotComparable
 from spread.vocabulary import VARIABLES
 
@@ -109,7 +110,11 @@ def changes(
 
 
 def across(
-    data: xr.DataArray, members: str = "mean", quantiles: Sequence[float] = (0.05, 0.5, 0.95), ddof: int = 1
+    data: xr.DataArray,
+    members: str = "mean",
+    quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+    ddof: int = 1,
+    weights: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Statistics across models, for every other dimension.
 
@@ -124,35 +129,50 @@ def across(
         Quantiles, 0..1.
     ddof : int
         Delta degrees of freedom of the standard deviation.
+    weights : xarray.DataArray, optional
+        Votes on ``source_id[, member_id]``, none negative; equal without. With ``mean``, a model's vote is the sum over
+        its members, whose mean is weighted by them; with ``all``, a run's own, so that ``member_id`` is needed. Where
+        some have no number, the others keep their proportions.
 
     Returns
     -------
     xarray.Dataset
-        ``mean``, ``sd``, ``minimum``, ``maximum``, ``count`` and ``quantile`` (with a dimension of that name).
+        ``mean``, ``sd``, ``minimum``, ``maximum``, ``count`` and ``quantiles`` (with a dimension ``quantile``); with
+        weights also ``effective_number``, one over the sum of squared shares of the votes. ``count``, ``minimum`` and
+        ``maximum`` are of those whose weight is not 0.
+
+    Raises
+    ------
+    BadStudy
+        If weights are negative, lack a model or run that has a number, or are not on ``source_id[, member_id]``.
+
+    Notes
+    -----
+    A weighted ``sd`` takes weights as reliabilities: with ``ddof`` 1, V1 - V2 / V1 takes the place of n - 1, where V1
+    and V2 are the sums of weights and of their squares; see :func:`spread.stats.standard_deviation`. Weighted
+    quantiles: :func:`spread.stats.quantile`.
     """
-    votes = data.stack(vote=("source_id", "member_id")) if members == "all" else _model_means(data)
-    dim = "vote" if members == "all" else "source_id"
-    votes = votes.transpose(dim, ...)
+    votes, vote = votes_of(data, members, weights)
     values = votes.values
     rest = votes.dims[1:]
     coords = {name: data.coords[name] for name in rest if name in data.coords}
-    return xr.Dataset(
+    counted = values if vote is None else np.where(vote.reshape(-1, *[1] * len(rest)) > 0, values, np.nan)
+    out = xr.Dataset(
         {
-            "mean": (rest, stats.mean(values)),
-            "sd": (rest, stats.standard_deviation(values, ddof=ddof), {"ddof": ddof}),
-            "minimum": (rest, stats.quantile(values, 0.0)[0]),
-            "maximum": (rest, stats.quantile(values, 1.0)[0]),
-            "count": (rest, stats.count(values)),
-            "quantiles": (("quantile", *rest), stats.quantile(values, quantiles)),
+            "mean": (rest, stats.mean(values, vote)),
+            "sd": (rest, stats.standard_deviation(values, vote, ddof=ddof), {"ddof": ddof}),
+            "minimum": (rest, stats.quantile(counted, 0.0)[0]),
+            "maximum": (rest, stats.quantile(counted, 1.0)[0]),
+            "count": (rest, stats.count(counted)),
+            "quantiles": (("quantile", *rest), stats.quantile(values, quantiles, vote)),
         },
         coords=coords | {"quantile": list(quantiles)},
         attrs={"units": data.attrs.get("units", ""), "votes": "every run" if members == "all" else "every model"},
     )
-
-
-def _model_means(data: xr.DataArray) -> xr.DataArray:
-    moved = data.transpose("member_id", ...)
-    return moved.isel(member_id=0, drop=True).copy(data=stats.mean(moved.values)).assign_attrs(data.attrs)
+    if weights is None or vote is None:
+        return out
+    out["effective_number"] = (rest, effective_votes(values, vote))
+    return out.assign_attrs(votes=f"{out.attrs['votes']}, weighted: {weights.attrs.get('scheme', 'given weights')}")
 
 
 def keep_complete_models(

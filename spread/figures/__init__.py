@@ -6,12 +6,14 @@ The same numbers feed both backends: bokeh for looking closely, matplotlib for p
 backends are imported where they draw, so that importing this package stays cheap.
 """
 
+from spread.figures.constraint import constrained_ranges, range_frame
 from spread.figures.drawing import Backend, bars, plume
 from spread.figures.files import MAXIMUM_FIGURES, MAXIMUM_INTERACTIVE, call, save
 from spread.figures.frames import Frames, bar_frames, plume_frames
 from spread.figures.gregory import GregoryFrames, gregory_frames, gregory_plot
 from spread.figures.partition import SOURCE_COLOURS, SOURCE_NAMES, partition_frame, partition_stack
 from spread.figures.warming_levels import TimelineFrames, timeline_frames, warming_level_timeline
+from spread.figures.weights import model_weights, weight_frame
 from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
 
 __all__ = [
@@ -32,18 +34,22 @@ __all__ = [
     "bars",
     "call",
     "colour",
+    "constrained_ranges",
     "gregory_frames",
     "gregory_plot",
     "in_words",
     "label",
+    "model_weights",
     "partition_frame",
     "partition_stack",
     "plume",
     "plume_frames",
+    "range_frame",
     "save",
     "timeline_frames",
     "title",
     "unit",
     "voters",
     "warming_level_timeline",
+    "weight_frame",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from spread.figures.frames import Frames
 from spread.figures.words import SYNTHETIC, WARNING_COLOUR, Words, colour, label, voters
@@ -142,7 +142,7 @@ def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
     return handles, names
 
 
-def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None:
+def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str, grid: Literal["x", "y"] = "y") -> None:
     """Place axes, and take from them what does not help to read.
 
     Parameters
@@ -153,6 +153,8 @@ def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None
         Left, bottom, width and height, in parts of the figure.
     ylabel : str
         What stands beside the vertical axis.
+    grid : str
+        Along which axis lines help to read.
     """
     axes.set_aspect("auto")
     axes.set_box_aspect(None)
@@ -160,6 +162,6 @@ def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str) -> None
     axes.set_ylabel(ylabel, fontsize=9.5)
     axes.set_xlabel(axes.get_xlabel(), fontsize=9.5)
     axes.tick_params(labelsize=9)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

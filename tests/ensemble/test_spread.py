@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from strategies import seeds
 from synthetic import member
 
+from spread import stats
 from spread.ensemble import (
     across,
     anomalies,
@@ -189,6 +190,77 @@ def test_a_model_with_many_members_has_one_vote():
     assert across(data, "all")["mean"].values.tolist() == [2.0, 2.0]
     assert across(data, "mean").attrs["votes"] == "every model"
     assert across(data, "all").attrs["votes"] == "every run"
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds, st.sampled_from(["mean", "all"]), st.sampled_from([0, 1]), st.sampled_from([0.0, 0.3]))
+def test_weighted_statistics_equal_numpy(seed, members, ddof, holes):
+    data = votes(seed, holes=holes)
+    rng = np.random.default_rng(seed)
+    weights = xr.DataArray(rng.random((5, 3)), {d: data[d] for d in ("source_id", "member_id")}).assign_attrs(
+        scheme="x"
+    )
+    weights = weights.where(rng.random((5, 3)) > 0.2, 0.0)
+    found = across(data, members, (0.05, 0.5), ddof, weights)
+    assert found.attrs["votes"] == f"every {'run' if members == 'all' else 'model'}, weighted: x"
+    for region in ("north", "south"):
+        values, at = data.sel(region=region).values, found.sel(region=region)
+        there = np.isfinite(values)
+        if members == "all":
+            v, w = values[there], weights.values[there]
+        else:
+            shares = [row[ok] for row, ok in zip(weights.values, there, strict=True)]
+            rows = [row[ok] for row, ok in zip(values, there, strict=True)]
+            kept = [k for k in range(5) if shares[k].sum() > 0]
+            v = np.array([np.average(rows[k], weights=shares[k]) for k in kept])
+            w = np.array([weights.values[k].sum() for k in kept])
+        v, w = v[w > 0], w[w > 0]
+        assert at["count"] == v.size
+        if v.size < 2:
+            continue
+        centre = np.average(v, weights=w)
+        total = w.sum() - ddof * (w**2).sum() / w.sum()
+        np.testing.assert_allclose(at["mean"], centre, rtol=1e-10)
+        np.testing.assert_allclose(at["sd"], np.sqrt((w * (v - centre) ** 2).sum() / total), rtol=1e-8)
+        np.testing.assert_allclose([at["minimum"], at["maximum"]], [v.min(), v.max()], rtol=1e-12)
+        np.testing.assert_allclose(at["effective_number"], w.sum() ** 2 / (w**2).sum(), rtol=1e-10)
+        np.testing.assert_allclose(at["quantiles"], stats.quantile(v, (0.05, 0.5), w), rtol=1e-8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.floats(0.1, 10.0))
+def test_only_the_proportions_and_labels_of_weights_matter(seed, factor):
+    data = votes(seed)
+    rng = np.random.default_rng(seed)
+    weights = xr.DataArray(rng.random(5) + 0.01, {"source_id": data["source_id"]})
+    one = across(data, weights=weights)
+    xr.testing.assert_allclose(one, across(data, weights=factor * weights), rtol=1e-9, atol=1e-12)
+    xr.testing.assert_allclose(one, across(data, weights=weights[rng.permutation(5)]), rtol=1e-9, atol=1e-12)
+    more = xr.concat([weights, xr.DataArray([3.0], {"source_id": ["ELSEWHERE"]})], "source_id")
+    xr.testing.assert_allclose(one, across(data, weights=more), rtol=1e-9, atol=1e-12)
+
+
+def test_without_weights_nothing_is_said_of_them():
+    found = across(votes(0))
+    assert "effective_number" not in found
+    assert found.attrs["votes"] == "every model"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: w.rename(source_id="model"), r"expected source_id\[, member_id\], got member_id, model"),
+        (lambda w: w.isel(member_id=0, drop=True), "every run needs a weight of its own"),
+        (lambda w: -w, "none negative"),
+        (lambda w: w * np.nan, "expected finite numbers"),
+        (lambda w: w.sel(source_id=["M0", "M1", "M2"]), "got none for M3, M4"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(change, said):
+    data = votes(0, holes=0.0)
+    weights = xr.ones_like(data.isel(region=0, drop=True))
+    with pytest.raises(BadStudy, match=said):
+        across(data, "all", weights=change(weights))
 
 
 def test_one_line_from_an_ensemble_to_its_spread():
