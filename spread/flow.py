@@ -62,9 +62,9 @@ def run(
     anomalies = ensemble.anomalies(
         yearly, study.base_period, study.anomaly_kind, study.required_years, used=change["change"]
     )
-    maps = None
+    answers, silent = ensemble.answers(study, anomalies, change)
     if study.maps is not None and cache is not None:
-        maps, lost = map_changes(study, members, change, cache, scratch_folder(), progress)
+        answers["maps"], lost = map_changes(study, members, change, cache, scratch_folder(), progress)
         failures += lost
     statistics = partial(ensemble.across, members=study.votes, quantiles=study.quantiles, ddof=study.ddof)
     return Report(
@@ -77,7 +77,8 @@ def run(
         failures=tuple(sorted(failures, key=lambda f: (f.dataset, f.stage))),
         provenance=provenance.describe(study, selection.rows),
         observations=observations,
-        maps=maps,
+        answers=answers,
+        silent=silent,
     )
 
 

@@ -6,6 +6,7 @@ One file that opens from a disk without a network; everything it shows lies in i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,19 @@ def write(report: Report, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     drawn = figures.save(report, folder / "figures")
+    sections = figures.save_sections(report, folder / "figures")
     page = folder / "index.html"
     there = {name: what for name, what in DOWNLOADS.items() if (folder / name).exists()}
-    page.write_text(render(report, drawn, there), encoding="utf-8")
+    page.write_text(render(report, drawn, there, sections), encoding="utf-8")
     return page
 
 
-def render(report: Report, drawn: list[dict[str, str]], downloads: dict[str, str]) -> str:
+def render(
+    report: Report,
+    drawn: list[dict[str, str]],
+    downloads: dict[str, str],
+    sections: Sequence[figures.Section] = (),
+) -> str:
     """Render the page.
 
     Parameters
@@ -62,6 +69,8 @@ def render(report: Report, drawn: list[dict[str, str]], downloads: dict[str, str
         Figures as :func:`spread.figures.save` returns them.
     downloads : dict of str to str
         Files in the folder, and what they hold.
+    sections : sequence of Section
+        The answers, as :func:`spread.figures.save_sections` returns them.
 
     Returns
     -------
@@ -91,6 +100,7 @@ def render(report: Report, drawn: list[dict[str, str]], downloads: dict[str, str
         rows=rows,
         drawn=[record | {"alt": alternative(report, record)} for record in drawn],
         not_drawn=wanted - len(drawn),
+        sections=sections,
         source=assessed.SOURCE if assessed.assessed_ranges(study) else "",
         observations=report.observations.get("name", ""),
         members=members,

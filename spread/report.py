@@ -25,6 +25,7 @@ SCHEMA = 1
 """Version of the layout of ``report.zarr``; grows when a reader of the old layout would fail."""
 
 _GROUPS = ("members", "yearly", "change", "across", "plume")
+_ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps")
 STORE = "report.zarr"
 """Name of the store in a report's folder."""
 
@@ -53,8 +54,11 @@ class Report:
         Versions of code and libraries, catalog, time.
     observations : dict
         ``name`` and yearly ``anomaly`` by year, where the study has some.
-    maps : xarray.Dataset or None
-        Lazy maps of the changes of each run and their statistics, see :func:`spread.maps.map_changes`.
+    answers : dict of str to xarray.Dataset
+        ``partition``, ``warming_levels``, ``constraint`` and ``weights`` as :func:`spread.ensemble.answers` gives them;
+        ``maps``, lazy, as :func:`spread.maps.map_changes` does.
+    silent : dict of str to str
+        Why there is no such answer though the study asks for it.
     """
 
     study: Study
@@ -66,7 +70,13 @@ class Report:
     failures: tuple[Failure, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     observations: dict[str, Any] = field(default_factory=dict)
-    maps: xr.Dataset | None = None
+    answers: dict[str, xr.Dataset] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def maps(self) -> xr.Dataset | None:
+        """Lazy maps of the changes of each run and their statistics, where the study asks for them."""
+        return self.answers.get("maps")
 
     @property
     def synthetic(self) -> bool:
@@ -243,10 +253,11 @@ class Report:
             "failures": json.dumps([asdict(failure) for failure in self.failures]),
             "provenance": json.dumps(self.provenance),
             "observations": json.dumps(self.observations),
+            "silent": json.dumps(self.silent),
         }
         zarr.open_group(path, mode="w", zarr_format=3, attributes=root)
-        for name in (*_GROUPS, *(["maps"] if self.maps is not None else [])):
-            ds: xr.Dataset = getattr(self, name)
+        groups: dict[str, xr.Dataset] = {name: getattr(self, name) for name in _GROUPS} | self.answers
+        for name, ds in groups.items():
             encoding = {v: {"compressors": (BloscCodec(cname="zstd"), Crc32cCodec())} for v in ds.data_vars}
             plain = ds.drop_encoding().assign_coords(
                 {c: ds[c].astype(str) for c in ds.coords if ds[c].dtype.kind in "OU"}
@@ -297,9 +308,13 @@ class Report:
                 f"report {folder}: written by a newer spread (schema {attrs['schema']}, this one reads {SCHEMA})"
             )
         groups = {name: xr.open_zarr(path, group=name, consolidated=False, chunks=None).load() for name in _GROUPS}
-        maps = xr.open_zarr(path, group="maps", consolidated=False) if (path / "maps").is_dir() else None
+        answers = {
+            name: xr.open_zarr(path, group=name, consolidated=False) for name in _ANSWERS if (path / name).is_dir()
+        }
+        answers = {name: ds if name == "maps" else ds.load() for name, ds in answers.items()}
         return cls(
-            maps=maps,
+            answers=answers,
+            silent=json.loads(str(attrs.get("silent", "{}"))),
             study=Study.make(**json.loads(str(attrs["study"]))),
             failures=tuple(Failure(**item) for item in json.loads(str(attrs["failures"]))),
             provenance=json.loads(str(attrs["provenance"])),

@@ -92,6 +92,8 @@ class Observations(_Strict):
         How changes of GMST become changes of GSAT; needed with ``GMST``: ``ar6`` (no difference), ``richardson2018``
         (times 1.08) or ``richardson2018-fixed-ice`` (times 1.04); their sources are in
         :data:`spread.ensemble.blending.BLENDINGS`.
+    trend_sd : float
+        Standard deviation of the errors of its recent trend: measurement and coverage [K per decade].
     """
 
     name: str
@@ -100,6 +102,7 @@ class Observations(_Strict):
     value_column: str = "value"
     kind: Literal["GSAT", "GMST"] | None = None
     conversion: Literal["ar6", "richardson2018", "richardson2018-fixed-ice"] | None = None
+    trend_sd: float = Field(default=0.0, ge=0.0)
 
     @model_validator(mode="after")
     def _convertible(self) -> Self:
@@ -116,6 +119,38 @@ class Observations(_Strict):
         return self
 
 
+class Constraint(_Strict):
+    """An observational constraint on future warming, see :func:`spread.ensemble.constrain`; needs observations.
+
+    Parameters
+    ----------
+    method : str
+        ``regression`` or ``conditional``.
+    years : tuple of int
+        First and last year of the observed trend (1981-2014: Tokarska et al., 2020, doi:10.1126/sciadv.aaz9549).
+    """
+
+    method: Literal["regression", "conditional"] = "regression"
+    years: Years = (1981, 2014)
+
+
+class Weights(_Strict):
+    """Weights of models by performance and independence, see :func:`spread.ensemble.climwip`; needs observations.
+
+    Parameters
+    ----------
+    sigma_d, sigma_s : float or str
+        Shape parameters of performance and independence; ``calibrated`` with perfect models, ``members`` from models
+        that have several.
+    years : tuple of int
+        First and last year of the trend that is observed.
+    """
+
+    sigma_d: Literal["calibrated"] | float = "calibrated"
+    sigma_s: Literal["members"] | float = "members"
+    years: Years = (1981, 2014)
+
+
 class Maps(_Strict):
     """Maps of change to make beside the area means, in the same read.
 
@@ -127,8 +162,6 @@ class Maps(_Strict):
         How fields come onto it: ``conservative``, ``bilinear`` or ``nearest``.
     coverage : float
         Share of a cell that must have values.
-    warming_levels : tuple of float
-        Besides the study's periods, the 20 years around the crossing of each level of global warming [K].
     agreement : str
         How robustness is judged: ``simple`` by the sign, ``advanced`` by each model's internal variability too.
     """
@@ -136,7 +169,6 @@ class Maps(_Strict):
     grid: str = "2.5"
     method: Literal["conservative", "bilinear", "nearest"] = "conservative"
     coverage: float = Field(default=0.5, gt=0.0, le=1.0)
-    warming_levels: tuple[float, ...] = ()
     agreement: Literal["simple", "advanced"] = "advanced"
 
     @field_validator("grid")
@@ -193,6 +225,15 @@ class Study(_Strict):
         Quantiles across models.
     ddof : int
         Delta degrees of freedom of the standard deviation (1: sample, 0: population).
+    partition : str
+        How variance is divided among models, scenarios and internal variability: a name of
+        :data:`spread.ensemble.PARTITION_DEFINITIONS`, or ``none``.
+    warming_levels : tuple of float
+        Levels of global warming [K] whose crossing is dated, where ``tas`` is studied.
+    constraint : Constraint or None
+        An observational constraint on future warming.
+    weights : Weights or None
+        Weights of models, whose statistics stand beside those of equal votes.
     maps : Maps or None
         Maps of the same changes, or none.
     observations : Observations or None
@@ -224,6 +265,10 @@ class Study(_Strict):
     minimum_years: float = Field(default=0.75, gt=0.0, le=1.0)
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
     ddof: int = Field(default=1, ge=0, le=1)
+    partition: Literal["HS09", "Lehner2020", "Lehner2020-annual", "none"] = "HS09"
+    warming_levels: tuple[float, ...] = (1.5, 2.0, 3.0, 4.0)
+    constraint: Constraint | None = None
+    weights: Weights | None = None
     maps: Maps | None = None
     observations: Observations | None = None
     assessed: bool = True
@@ -398,7 +443,10 @@ def _breaches(error: ValidationError) -> list[str]:
         location = [part for part in item["loc"] if not str(part).startswith(("literal[", "tuple[", "function-"))]
         key = ".".join(str(part) for part in location)
         if item["type"] == "extra_forbidden":
-            models: dict[str, type[BaseModel]] = {"observations": Observations, "regions": Region, "maps": Maps}
+            models: dict[str, type[BaseModel]] = {
+                "observations": Observations, "regions": Region, "maps": Maps, "constraint": Constraint,
+                "weights": Weights,
+            }  # fmt: skip
             fields = models.get(str(location[0]), Study).model_fields
             found.append(f"unknown key {key!r}, {did_you_mean(str(location[-1]), list(fields))}")
             continue

@@ -144,7 +144,7 @@ def test_a_cache_in_a_cloud_keeps_what_was_read(cloud, from_disk, request, monke
     xr.testing.assert_identical(first.across, from_disk.across)
     kept = cache.fs.find(cache.root)
     assert len(kept) >= 4
-    monkeypatch.setattr("spread.reduce.apply_weights", None)  # a second run reads no chunk
+    monkeypatch.setattr("spread.reduce.chunk.apply_weights", None)  # a second run reads no chunk
     again = flow.run(study, cache=pickle.loads(pickle.dumps(cache)))
     xr.testing.assert_identical(again.members, first.members)
     assert cache.fs.find(cache.root) == kept

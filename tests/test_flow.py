@@ -254,10 +254,10 @@ def test_a_region_that_one_grid_cannot_show_stops_nobody_else(small_archive, mon
 
     reduction = datasets.reduce.reduction
 
-    def one_refuses(ds, grid, regions):
+    def one_refuses(ds, grid, *asked):
         if ds.attrs["source_id"] == "MIROC6":
             raise NotConforming("MIROC6", ["region 'x' holds no cell of this grid"])
-        return reduction(ds, grid, regions)
+        return reduction(ds, grid, *asked)
 
     monkeypatch.setattr(datasets.reduce, "reduction", one_refuses)
     report = flow.run(Study.make(catalog=str(small_archive), experiments=["ssp585"], models=["MIROC6", "CanESM5"]))

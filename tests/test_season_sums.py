@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spread.calendars import SEASONS, days_in_month
@@ -60,6 +60,7 @@ def oracle(field, months, calendar, season, dense, coverage):
     return found
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(CALENDARS),
@@ -90,6 +91,7 @@ def test_maps_equal_plain_numpy_whatever_the_chunks(seed, calendar, season, star
         assert (off <= ulp)[np.isfinite(ulp)].all()
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), holes=st.booleans())
 def test_other_diagnostics_change_no_bit(seed, holes):
     rng = np.random.default_rng(seed)
@@ -112,6 +114,7 @@ def test_other_diagnostics_change_no_bit(seed, holes):
     np.testing.assert_array_equal(alone.present, without.present)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), holes=st.booleans())
 def test_pieces_of_the_globe_add_up(seed, holes):
     rng = np.random.default_rng(seed)

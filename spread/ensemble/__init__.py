@@ -1,6 +1,7 @@
 """The ensemble: members side by side, means over time, the spread across models, and its sources. Small arrays only."""
 
 from spread.ensemble.agreement import ROBUSTNESS_CLASSES, internal_threshold, robustness, sign_agreement
+from spread.ensemble.answers import LEVELS_FROM, answers
 from spread.ensemble.assessed import assessed_ranges
 from spread.ensemble.blending import BLENDINGS, Blending
 from spread.ensemble.comparison import compare
@@ -25,6 +26,7 @@ from spread.ensemble.weights import by_member, climwip, democracy, effective_num
 
 __all__ = [
     "BLENDINGS",
+    "LEVELS_FROM",
     "PARTITION_DEFINITIONS",
     "ROBUSTNESS_CLASSES",
     "RUN",
@@ -36,6 +38,7 @@ __all__ = [
     "across_warming_levels",
     "annual_series",
     "anomalies",
+    "answers",
     "as_gsat",
     "assemble",
     "assessed_ranges",

@@ -11,7 +11,9 @@ from spread.figures.drawing import Backend, bars, plume
 from spread.figures.files import MAXIMUM_FIGURES, MAXIMUM_INTERACTIVE, call, save
 from spread.figures.frames import Frames, bar_frames, plume_frames
 from spread.figures.gregory import GregoryFrames, gregory_frames, gregory_plot
+from spread.figures.maps import change_maps
 from spread.figures.partition import SOURCE_COLOURS, SOURCE_NAMES, partition_frame, partition_stack
+from spread.figures.sections import MAXIMUM_PICTURES, Picture, Section, save_sections
 from spread.figures.warming_levels import TimelineFrames, timeline_frames, warming_level_timeline
 from spread.figures.weights import model_weights, weight_frame
 from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
@@ -20,6 +22,7 @@ __all__ = [
     "COLOURS",
     "MAXIMUM_FIGURES",
     "MAXIMUM_INTERACTIVE",
+    "MAXIMUM_PICTURES",
     "SEASONS",
     "SOURCE_COLOURS",
     "SOURCE_NAMES",
@@ -27,12 +30,15 @@ __all__ = [
     "Backend",
     "Frames",
     "GregoryFrames",
+    "Picture",
+    "Section",
     "TimelineFrames",
     "Unit",
     "band",
     "bar_frames",
     "bars",
     "call",
+    "change_maps",
     "colour",
     "constrained_ranges",
     "gregory_frames",
@@ -46,6 +52,7 @@ __all__ = [
     "plume_frames",
     "range_frame",
     "save",
+    "save_sections",
     "timeline_frames",
     "title",
     "unit",

@@ -71,12 +71,22 @@ def save(report: Report, folder: str | Path) -> list[dict[str, str]]:
     return records
 
 
+def stem_of(*names: str) -> str:
+    """Name of a file without its ending, of letters that any file system takes."""
+    return "_".join(re.sub(r"[^A-Za-z0-9_-]+", "-", name) for name in names)
+
+
+def about(report: Report, title: str) -> dict[str, str]:
+    """What a PNG says of itself."""
+    return {"Title": title, "Software": "spread", "Source": words.SYNTHETIC if report.synthetic else "climate models"}
+
+
 def _combinations(report: Report) -> Iterator[tuple[str, str, str]]:
     """Region, season and the stem of the file; names that differ only in odd characters get a number."""
     seasons = sorted(report.study.seasons, key=lambda season: season != "annual")
     taken: set[str] = set()
     for season, region in product(seasons, [region.name for region in report.study.regions]):
-        stem = f"plume_{re.sub(r'[^A-Za-z0-9_-]+', '-', region)}_{season}"
+        stem = stem_of("plume", region, season)
         stem += f"-{len(taken)}" if stem.lower() in taken else ""
         taken.add(stem.lower())
         yield region, season, stem
@@ -85,8 +95,7 @@ def _combinations(report: Report) -> Iterator[tuple[str, str, str]]:
 def _write_printed(report: Report, region: str, season: str, title: str, path: Path) -> None:
     hv = holoviews()
     figure = hv.render(plume(report, region, season, "matplotlib"), backend="matplotlib")
-    about = {"Title": title, "Software": "spread", "Source": words.SYNTHETIC if report.synthetic else "climate models"}
-    figure.savefig(path, dpi=150, facecolor="white", metadata=about)
+    figure.savefig(path, dpi=150, facecolor="white", metadata=about(report, title))
 
 
 def _write_interactive(report: Report, region: str, season: str, title: str, path: Path) -> None:

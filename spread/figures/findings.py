@@ -1,0 +1,109 @@
+"""The answers of a report in words and tables: what figures show, said in a sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spread import ensemble
+from spread.figures.words import in_words, label, voters
+from spread.report import Report
+
+
+def maps(report: Report) -> str:
+    """What the maps are, and by which rule they are hatched."""
+    asked = report.study.maps
+    assert asked is not None
+    rule = "at least 80 % must agree on the sign"
+    if asked.agreement == "advanced":
+        rule = (
+            "at least 66 % must leave internal variability, taken from the single years of the base period, and at "
+            "least 80 % agree on the sign"
+        )
+    return (
+        f"Each model's own change, on a grid of {asked.grid} degrees ({asked.method} regridding). Hatched where it is "
+        f"not robust after IPCC AR6 WGI, Cross-Chapter Box Atlas.1: of the models, {rule}."
+    )
+
+
+def partition(report: Report) -> str:
+    """Shares of the sources of uncertainty in the first region."""
+    found = report.answers["partition"]
+    first = found.isel(region=0) if "region" in found.dims else found
+    years = [y for y in (2030, 2050, 2090) if y in first["year"].values]
+    parts = [
+        f"{year}: " + ", ".join(f"{source} {float(share):.0f} %" for source, share in
+                                zip(first["source"].values, first["share"].sel(year=year).values, strict=True))
+        for year in years
+    ]  # fmt: skip
+    where = in_words(str(first["region"].item())) if "region" in first.coords else ""
+    return f"Shares of the variance, {where}. {'; '.join(parts)}. Definition: {found.attrs.get('definition', '')}."
+
+
+def levels(report: Report) -> str:
+    """How crossings are counted."""
+    return (
+        "A level is crossed in the first year whose 20-year mean exceeds it; central years are given. Runs that do not "
+        "cross it count as crossing it after their end, so that a slow scenario does not look fast."
+    )
+
+
+def constraint(report: Report) -> str:
+    """Raw and constrained ranges in the first period."""
+    found = report.answers["constraint"].isel(period=0)
+    quantiles = found["quantiles"]
+    parts = []
+    for experiment in map(str, found["experiment_id"].values):
+        low, high = (quantiles.sel(experiment_id=experiment).isel(quantile=q) for q in (0, -1))
+        raw, constrained = (f"{float(low.sel(estimate=e)):.1f} to {float(high.sel(estimate=e)):.1f}"
+                            for e in ("raw", "constrained"))  # fmt: skip
+        parts.append(f"{label(experiment)} {raw} K raw, {constrained} K constrained")
+    observed = report.study.observations
+    name = observed.name if observed else ""
+    return f"By the trend of {name}: {'; '.join(parts)} ({ensemble.period_name(report.study.base_period)} as base)."
+
+
+def weights(report: Report) -> str:
+    """What weights do to the mean change of the first region, season and period."""
+    found = report.answers["weights"]
+    at: dict[str, Any] = {"region": 0, "season": 0, "period": 0}
+    equal, weighted = report.across.isel(at), found.isel(at)
+    parts = [
+        f"{label(str(e))} {float(equal['mean'].sel(experiment_id=e)):.2f} K with equal votes, "
+        f"{float(weighted['mean'].sel(experiment_id=e)):.2f} K weighted"
+        for e in found["experiment_id"].values
+    ]
+    return f"Mean change by {report.across['period'].values[0]}: {'; '.join(parts)}."
+
+
+FINDINGS: dict[str, Callable[[Report], str]] = {
+    "maps": maps, "partition": partition, "warming_levels": levels, "constraint": constraint, "weights": weights,
+}  # fmt: skip
+"""Words by the name of an answer."""
+
+
+def level_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """When each level is crossed, by scenario: the head of a table and its rows."""
+    found = report.answers["warming_levels"]
+    outer = [float(q) for q in found["quantile"].values]
+    head = ["Level", "Scenario", "Cross it", *(f"{100 * q:g} %" for q in outer)]
+    rows = []
+    for level, experiment in product(found["level"].values, map(str, found["experiment_id"].values)):
+        at = found.sel(level=level, experiment_id=experiment)
+        count = int(at["votes"])
+        years = [_year(at, place) for place in range(len(outer))] if count else ["" for _ in outer]
+        rows.append(
+            [f"{level:g} K", label(experiment), f"{int(at['votes_reached'])} of {voters(report, count)}", *years]
+        )
+    return head, rows
+
+
+def _year(at: xr.Dataset, place: int) -> str:
+    value = float(at["quantiles"].isel(quantile=place))
+    if np.isfinite(value):
+        return f"{value:.0f}"
+    return f"after {float(at['known_until']):.0f}" if bool(at["after_end"].isel(quantile=place)) else ""

@@ -1,0 +1,172 @@
+"""What a report says beside its spread, section by section: figures, a table where one helps, the answer in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice, product
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from spread import ensemble
+from spread.figures.constraint import constrained_ranges
+from spread.figures.drawing import holoviews
+from spread.figures.files import about, stem_of
+from spread.figures.findings import FINDINGS, level_table
+from spread.figures.maps import change_maps
+from spread.figures.partition import partition_stack
+from spread.figures.warming_levels import warming_level_timeline
+from spread.figures.weights import model_weights
+from spread.figures.words import SEASONS, in_words
+from spread.report import Report
+
+MAXIMUM_PICTURES = 6
+"""Pictures of one section; a report holds the numbers of all."""
+
+
+class Picture(NamedTuple):
+    """A figure in a file.
+
+    Parameters
+    ----------
+    png : str
+        Name of the file.
+    title : str
+        What it shows; also for those who do not see it.
+    call : str
+        Code that remakes it, to run after ``import spread, spread.figures``.
+    width, height : int
+        Size [pixel].
+    """
+
+    png: str
+    title: str
+    call: str
+    width: int
+    height: int
+
+
+class Section(NamedTuple):
+    """One answer of a report.
+
+    Parameters
+    ----------
+    name : str
+        As in ``report.answers``.
+    heading : str
+        What is answered.
+    words : str
+        The answer, or why there is none.
+    pictures : list of Picture
+        Figures, if there are some.
+    head, rows : list
+        A table, if there is one.
+    """
+
+    name: str
+    heading: str
+    words: str
+    pictures: list[Picture]
+    head: list[str]
+    rows: list[list[str]]
+
+
+_HEADINGS = {
+    "maps": "Where models agree, and where they differ",
+    "partition": "Where the uncertainty comes from",
+    "warming_levels": "When levels of global warming are crossed",
+    "constraint": "What observations say about the range",
+    "weights": "Which models deserve weight",
+}
+
+
+def save_sections(report: Report, folder: str | Path, where: str = ".") -> list[Section]:
+    """Write the figures of a report's answers.
+
+    Parameters
+    ----------
+    report : Report
+        The report.
+    folder : str or Path
+        Where; made if it is not there.
+    where : str
+        Where the report lies, for the code that remakes a figure.
+
+    Returns
+    -------
+    list of Section
+        One for each answer, and for each that was asked for and is not there.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sections = []
+    for name, heading in _HEADINGS.items():
+        if name in report.silent:
+            sections.append(Section(name, heading, f"No answer: {report.silent[name]}.", [], [], []))
+        elif name in report.answers:
+            drawings = islice(_PICTURES[name](report), MAXIMUM_PICTURES)
+            pictures = [_write(report, folder, where, *drawing) for drawing in drawings]
+            head, rows = level_table(report) if name == "warming_levels" else ([], [])
+            sections.append(Section(name, heading, FINDINGS[name](report), pictures, head, rows))
+    return sections
+
+
+type _Drawing = tuple[str, str, str, Callable[[], Any]]  # stem, title, code, what draws it
+
+
+def _maps(report: Report) -> Iterator[_Drawing]:
+    periods = [str(p) for p in report.across["period"].values]
+    for season, period in product(report.study.seasons, periods):
+        title = f"Maps of the change by {period}, {SEASONS[season]}, and of its standard deviation across models"
+        yield (f"maps_{period}_{season}", title, f"spread.figures.change_maps(REPORT, {period!r}, {season!r})",
+               partial(change_maps, report, period, season))  # fmt: skip
+
+
+def _partitions(report: Report) -> Iterator[_Drawing]:
+    found = report.answers["partition"]
+    for region in map(str, np.atleast_1d(found["region"].values)):
+        yield (stem_of("partition", region), f"Sources of uncertainty: {in_words(region)}, annual mean",
+               f"spread.figures.partition_stack(REPORT.answers['partition'], region={region!r})",
+               partial(partition_stack, found, "matplotlib", region=region))  # fmt: skip
+
+
+def _timeline(report: Report) -> Iterator[_Drawing]:
+    crossings, synthetic = report.answers["warming_levels"], report.synthetic
+    votes: Literal["median", "all"] = "all" if report.study.votes == "all" else "median"
+    yield ("warming_levels", "When models pass global warming levels, by scenario",
+           f"spread.figures.warming_level_timeline(REPORT.answers['warming_levels'], members={votes!r})",
+           partial(warming_level_timeline, crossings, "matplotlib", members=votes, synthetic=synthetic))  # fmt: skip
+
+
+def _constraints(report: Report) -> Iterator[_Drawing]:
+    found = report.answers["constraint"]
+    for place, period in enumerate(map(str, found["period"].values)):
+        known = ensemble.assessed_ranges(report.study) if period == "2081-2100" else {}
+        yield (f"constraint_{period}", f"Raw and constrained ranges of the change by {period}",
+               f"spread.figures.constrained_ranges(REPORT.answers['constraint'].isel(period={place}))",
+               partial(constrained_ranges, found.isel(period=place), known, "matplotlib"))  # fmt: skip
+
+
+def _votes(report: Report) -> Iterator[_Drawing]:
+    weights = report.answers["weights"]["weights"].assign_attrs(synthetic=str(report.synthetic).lower())
+    yield ("weights", "Weight of each model", "spread.figures.model_weights(REPORT.answers['weights']['weights'])",
+           partial(model_weights, weights, "matplotlib"))  # fmt: skip
+
+
+_PICTURES: dict[str, Callable[[Report], Iterator[_Drawing]]] = {
+    "maps": _maps, "partition": _partitions, "warming_levels": _timeline, "constraint": _constraints, "weights": _votes,
+}  # fmt: skip
+
+
+def _write(
+    report: Report, folder: Path, where: str, stem: str, title: str, code: str, draw: Callable[[], Any]
+) -> Picture:
+    from matplotlib.figure import Figure
+
+    drawn = draw()
+    figure = drawn if isinstance(drawn, Figure) else holoviews().render(drawn, backend="matplotlib")
+    figure.savefig(folder / f"{stem}.png", dpi=150, facecolor="white", metadata=about(report, title))
+    width, height = (round(150 * inches) for inches in figure.get_size_inches())
+    return Picture(f"{stem}.png", title, code.replace("REPORT", f"spread.Report.load({where!r})"), width, height)
