@@ -46,10 +46,14 @@ def links(source: Grid, target: Grid, method: str) -> Links:
             "engine 'cdo': expected the command cdo, which is not on the PATH; install it (apt, conda-forge), "
             "or take engine 'auto', which does not need it"
         )
+    from_cell, to_cell = _south_first(source), _south_first(target)
     with tempfile.TemporaryDirectory(prefix="spread-cdo-") as name:
         folder = Path(name)
-        (folder / "source.txt").write_text(description(source, used(source)), encoding="ascii")
-        (folder / "target.txt").write_text(description(target, ~target.void.ravel()), encoding="ascii")
+        for file, grid, order, counts in (
+            ("source.txt", source, from_cell, used(source)),
+            ("target.txt", target, to_cell, ~target.void.ravel()),
+        ):
+            (folder / file).write_text(description(_reordered(grid), counts[order]), encoding="ascii")
         arguments = [command, "-s", "-b", "F64", "-f", "nc", f"{_OPERATORS[method]},target.txt", "-const,1,source.txt"]
         # as shares of the target cell, from which common areas follow
         done = subprocess.run(
@@ -60,10 +64,25 @@ def links(source: Grid, target: Grid, method: str) -> Links:
             said = " ".join(done.stderr.split())[-400:]
             raise NotFound(f"engine 'cdo': cdo {_OPERATORS[method]} made no weights: {said}; take engine 'auto'")
         rows, columns, values = _read(folder / "weights.nc")
+    rows, columns = to_cell[rows], from_cell[columns]
     source_area, target_area = np.where(used(source), _areas(source), 0.0), _areas(target)
     if method == "conservative":
         values = values * target_area[rows]
     return Links(rows, columns, values, source_area, target_area, version(command))
+
+
+def _south_first(grid: Grid) -> np.ndarray:
+    """Cells in the order in which cdo gets them: of two rows that fall, or columns out of order, 2.1.1 loses cells."""
+    cells = np.arange(grid.void.size).reshape(grid.shape)
+    return (cells[np.argsort(grid.lat)][:, np.argsort(grid.lon)] if grid.rectilinear else cells).ravel()
+
+
+def _reordered(grid: Grid) -> Grid:
+    if not grid.rectilinear:
+        return grid
+    lat, lon = np.argsort(grid.lat), np.argsort(grid.lon)
+    turns = np.round((grid.lon - grid.lon_bounds.mean(1)) / 360.0)[:, None]  # bounds go where their centres are
+    return Grid(grid.lat[lat], grid.lon[lon], grid.lat_bounds[lat], (grid.lon_bounds + 360.0 * turns)[lon])
 
 
 def version(command: str) -> str:
@@ -105,8 +124,6 @@ def description(grid: Grid, counts: np.ndarray) -> str:
     rows, columns = grid.shape
     if grid.rectilinear:
         lat_b, lon_b = np.sort(grid.lat_bounds, axis=1), np.sort(grid.lon_bounds, axis=1)
-        if rows > 1 and grid.lat[-1] < grid.lat[0]:
-            lat_b = lat_b[:, ::-1]  # cdo 2.1.1 takes two falling rows with rising bounds for no cells
         # centres a turn away from their bounds would be cells of their own
         lon = lon_b.mean(1) + (grid.lon - lon_b.mean(1) + 180.0) % 360.0 - 180.0
         lat, kind, vertices = grid.lat, "lonlat", 2

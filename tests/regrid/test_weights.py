@@ -272,7 +272,7 @@ def test_exact_weights_are_those_of_cdo_on_any_grid(lat, lon, rising, shifted):
         lon_b = lon_b - 360.0 * np.floor(lon_b[:, :1] / 360.0)
     source = Grid(lat_b.mean(1), lon_b.mean(1) % 360.0, lat_b, lon_b)
     made, theirs = make_weights(source, regular("15x10")), make_weights(source, regular("15x10"), engine="cdo")
-    assert abs(matrix(made) - matrix(theirs)).max() < 1e-11
+    assert abs(matrix(made) - matrix(theirs)).max() < 1e-9  # cdo leaves out overlaps of less than 1e-9 degrees
 
 
 @needs_cdo
