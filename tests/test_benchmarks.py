@@ -48,3 +48,15 @@ def test_scaling(tmp_path):
     assert "catalog of 500,000 rows" in said
     assert figures["rows"]["answer"]["found"] > 0
     assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_regrid(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.regrid", "--folder", str(tmp_path), "--steps", "20", "--rounds", "1",
+               "--targets", "10", "--json", str(tmp_path / "figures.json")]  # fmt: skip
+    run = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]  # our answers are those of scipy
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    for case in ("10 complete", "10 masked"):
+        assert figures["ratios"][case]["scipy"] == 1.0
+        assert figures["cases"][case]["spread"][0]["answer"][1] >= 0.0
+    assert all(figures["reasons"].values())
