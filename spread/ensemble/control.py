@@ -78,8 +78,8 @@ def control_of(run: Labels, controls: xr.DataArray) -> tuple[xr.DataArray | None
 def _member(member_id: str, controls: list[str]) -> str | None:
     if member_id in controls or len(controls) == 1:
         return member_id if member_id in controls else controls[0]
-    _, p, variant = member_id.partition("p")
-    alike = [control for control in controls if p and control.partition("p")[2] == variant]
+    variant = member_id.partition("p")[2]  # physics and forcing, as in r1i1p1f1
+    alike = [control for control in controls if control.partition("p")[2] == variant]
     return alike[0] if len(alike) == 1 else None
 
 

@@ -251,6 +251,9 @@ def test_each_model_has_one_vote_or_each_run():
     first = passing_years(two, year="first_year")
     np.testing.assert_array_equal(first.isel(level=0), [2022, np.inf, 2031])
     np.testing.assert_array_equal(first["until"], [2081] * 3)
+    parts = [crossings([np.inf, 2095], end) for end in (2091, 2291)]
+    ends = xr.concat(parts, xr.Variable("member_id", ["a", "b"]))
+    assert bool(across_warming_levels(ends, [0.0])["after_end"][0, 0])  # unknown from 2091, where one member ends
     with pytest.raises(BadStudy, match="no votes 'mean'"):
         passing_years(two, members="mean")
     with pytest.raises(BadStudy, match="no year 'year'"):
