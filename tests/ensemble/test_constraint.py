@@ -115,6 +115,25 @@ def test_order_and_units_change_nothing(seed, method):
     np.testing.assert_allclose(years["coverage"], one["coverage"])
 
 
+@pytest.mark.parametrize("method", ["regression", "conditional"])
+def test_coverage_counts_each_model_as_the_truth_of_the_others(method):
+    rng = np.random.default_rng(6)
+    runs, change = worlds(rng, 14, 3, 0.03)
+    trend = xr.DataArray(runs, {"source_id": [f"M{k}" for k in range(15)]}, ("source_id", "member_id"))
+    change = trend.copy(data=np.repeat(change[:, None], 3, axis=1))
+    inside = 0
+    for truth in range(15):
+        others = np.arange(15) != truth
+        # its trend is a mean of three members
+        seen = Predictor(float(trend[truth].mean()), 0.0, 0.03 / np.sqrt(3))
+        found = constrain(trend[others], change[others], seen, method)
+        low, _, high = found["quantiles"].sel(estimate="constrained").values
+        inside += low <= float(change[truth, 0]) <= high
+    seen = Predictor(0.2, 0.05, 0.03)
+    assert float(constrain(trend, change, seen, method)["coverage"]) == pytest.approx(inside / 15)
+    assert 0 < inside < 15
+
+
 def test_more_uncertainty_widens_and_a_better_relation_narrows():
     trend, change = related(1)
 
