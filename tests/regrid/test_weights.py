@@ -243,6 +243,12 @@ def test_a_cell_with_a_dent_is_taken_as_it_is():
     assert make_weights(arrow, arrow, engine="spherical").frac[0] == pytest.approx(1.0, rel=1e-12)
 
 
+def test_clockwise_corners_make_the_same_weights():
+    turned = Grid(ROTATED.lat, ROTATED.lon, ROTATED.lat_bounds[..., ::-1], ROTATED.lon_bounds[..., ::-1])
+    for pair, other in (((turned, regular("10")), (ROTATED, regular("10"))), ((TRIPOLAR, turned), (TRIPOLAR, ROTATED))):
+        assert abs(matrix(make_weights(*pair)) - matrix(make_weights(*other))).max() < 1e-13
+
+
 def test_an_unstructured_grid_is_a_row_of_cells():
     grid = make_grid(*(array.reshape(-1, *array.shape[2:]) for array in tripolar()))
     assert grid.shape == (1, TRIPOLAR.void.size)
