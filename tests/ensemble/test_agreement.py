@@ -185,12 +185,12 @@ def test_white_noise_exceeds_gamma_as_often_as_students_t_says():
 def test_years_that_lack_are_left_out_each_series_on_its_own():
     rng = np.random.default_rng(5)
     values = rng.normal(0, 0.2, (4, 300))
-    values[1, :100] = np.nan  # begins later: its means begin later, too
+    values[1, :107] = np.nan  # begins later: its means begin later, too
     values[2, [30, 31]] = np.nan  # one mean lacks years
     values[3] = np.nan
     found = internal_threshold(yearly(values)).values
     assert found[0] == pytest.approx(internal_threshold(yearly(values[0])).item(), rel=1e-12)
-    assert found[1] == pytest.approx(internal_threshold(yearly(values[1, 100:])).item(), rel=1e-10)
+    assert found[1] == pytest.approx(internal_threshold(yearly(values[1, 107:])).item(), rel=1e-10)
     x = np.flatnonzero(np.isfinite(values[2]))
     rest = values[2] - np.polynomial.Polynomial.fit(x, values[2, x], 2)(np.arange(300))
     means = [rest[k : k + 20].mean() for k in range(0, 300, 20) if k != 20]
@@ -202,6 +202,10 @@ def test_too_few_values_give_no_gamma():
     values = np.random.default_rng(6).normal(0, 0.2, 99)
     assert np.isnan(internal_threshold(yearly(values)).item())
     assert np.isfinite(internal_threshold(yearly(values), fewest=4).item())
+    gap = np.random.default_rng(6).normal(0, 0.2, 100)
+    assert np.isfinite(internal_threshold(yearly(gap)).item())
+    gap[50] = np.nan  # four whole means are left
+    assert np.isnan(internal_threshold(yearly(gap)).item())
     assert np.isnan(internal_threshold(yearly(values[:9]), "yearly").item())
 
 
