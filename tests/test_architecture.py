@@ -13,7 +13,7 @@ FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("
 every_file = pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 
 LEAVES = {
-    "study", "vocabulary", "errors", "errata", "grids", "calendars", "operators", "stats", "natural_earth",
+    "study", "requests", "vocabulary", "errors", "errata", "grids", "calendars", "operators", "stats", "natural_earth",
     "plausibility", "storage",
 }  # fmt: skip
 STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}

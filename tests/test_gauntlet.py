@@ -95,7 +95,7 @@ def _complete(monkeypatch):
 def test_wrong_units_without_the_plausible_range_are_counted(tmp_path, monkeypatch):
     assert run_here("celsius-scenario", tmp_path).outcome == "excluded"
     believing = replace(VARIABLES["tas"], plausible=(-inf, inf), plausible_mean=(-inf, inf))
-    monkeypatch.setattr("spread.reduce.reduction.VARIABLES", VARIABLES | {"tas": believing})
+    monkeypatch.setattr("spread.reduce.planning.VARIABLES", VARIABLES | {"tas": believing})
     for judge_of_series in ("spread.reduce.computing.suspicious_series", "spread.ensemble.seams.suspicious_series"):
         monkeypatch.setattr(judge_of_series, lambda *series, **more: [])
     assert run_here("celsius-scenario", tmp_path).outcome == "silent wrong"

@@ -7,7 +7,7 @@ never averaged. What only a whole run shows, a step or a copied month, is checke
 """
 
 from spread.reduce.computing import MapBlocks, compute_or_fail
-from spread.reduce.reduction import KERNEL_VERSION, MapPlan, Reduction, area_means, reduction
+from spread.reduce.planning import KERNEL_VERSION, MapPlan, Reduction, area_means, reduction
 
 __all__ = [
     "KERNEL_VERSION",

@@ -15,7 +15,7 @@ from spread.errors import Failure, NotConforming, one_line
 from spread.operators import SeasonYears, season_years
 from spread.plausibility import suspicious_series
 from spread.reduce.chunk import ChunkSums
-from spread.reduce.reduction import Reduction, means_of
+from spread.reduce.planning import Reduction, means_of
 from spread.transport import is_transient
 from spread.vocabulary import FACETS, VARIABLES
 
