@@ -7,7 +7,20 @@ backends are imported where they draw, so that importing this package stays chea
 from spread.figures.drawing import Backend, bars, plume
 from spread.figures.files import MAXIMUM_FIGURES, MAXIMUM_INTERACTIVE, call, save
 from spread.figures.frames import Frames, bar_frames, plume_frames
-from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
+from spread.figures.words import (
+    COLOURS,
+    SEASONS,
+    SYNTHETIC,
+    Unit,
+    band,
+    colour,
+    in_words,
+    label,
+    place,
+    title,
+    unit,
+    voters,
+)
 
 __all__ = [
     "COLOURS",
@@ -25,6 +38,7 @@ __all__ = [
     "colour",
     "in_words",
     "label",
+    "place",
     "plume",
     "plume_frames",
     "save",
