@@ -33,7 +33,7 @@ _BOTH = "CAR Caribbean; MED Mediterranean; SEA S.E. Asia"
 _OCEAN = """
 ARO Arctic Ocean; NPO N. Pacific Ocean; EPO Equatorial Pacific Ocean; SPO S. Pacific Ocean; NAO N. Atlantic Ocean;
 EAO Equatorial Atlantic Ocean; SAO S. Atlantic Ocean; ARS Arabian Sea; BOB Bay of Bengal;
-EIO Equatorial Indian Ocean; SIO S. Indian Ocean; SOO Southern Ocean
+EIO Equatorial Indic Ocean; SIO S. Indic Ocean; SOO Southern Ocean
 """
 
 AR6_REGIONS: dict[str, tuple[str, str]] = {

@@ -101,7 +101,7 @@ def _flat(ring: Sequence[Any]) -> shapely.Geometry:
 
     area: shapely.Geometry = shapely.Polygon(_unwrapped(_points(ring)))
     if not shapely.is_valid(area):
-        area = shapely.multipolygons(_parts(shapely.make_valid(area)))
+        area = shapely.MultiPolygon(_parts(shapely.make_valid(area)))
     west, _, east, _ = area.bounds
     if (west >= -180.0 and east <= 180.0) or not east > west:
         return area
