@@ -120,6 +120,12 @@ def test_where_a_ring_begins_which_way_it_runs_and_how_it_is_wrapped_change_noth
         assert one == two, "equal outlines are equal studies"
 
 
+@settings(deadline=None, max_examples=50)
+@given(seeds, seeds)
+def test_what_is_united_can_be_written_and_read_back(one, two):
+    assert is_sound(united([[star(one)], [star(two, points=5)]]))
+
+
 @settings(deadline=None, max_examples=40)
 @given(seeds, st.floats(0.2, 0.8))
 def test_what_is_cut_in_two_adds_up(seed, at):

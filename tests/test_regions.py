@@ -98,6 +98,12 @@ def test_a_study_with_polygons_survives_being_written_without_the_file(ar6, plac
     assert "177" not in repr(study), "a reader is not shown coordinates"
 
 
+def test_sound_polygons_of_a_study_stay_as_they_are_written():
+    ring = ((0.0, 10.0), (0.0, 5.0), (0.0, 0.0), (10.0, 0.0), (0.0, 10.0))  # a point on a side, begun anywhere
+    (region,) = asked({"name": "t", "polygons": [[ring]]})
+    assert region.polygons == ((ring,),)
+
+
 def test_coordinates_are_those_of_the_file(tmp_path):
     ring = [[0.1, 0.2], [33.79999999999999, 7.6], [20.123456789012345, 40.4], [0.1, 0.2]]
     path = tmp_path / "odd.json"

@@ -65,7 +65,6 @@ def united(polygons: Iterable[Sequence[Any]]) -> Polygons:
     parts = [part for part in _parts(whole) if part.area > 0.0]
     if not parts:
         raise ValueError("the polygons have no area")
-    parts = _parts(shapely.normalize(shapely.multipolygons(parts)))
     return tuple(tuple(_written(ring) for ring in (part.exterior, *part.interiors)) for part in parts)
 
 
