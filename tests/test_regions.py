@@ -136,7 +136,7 @@ def test_paths_of_a_study_file_start_at_the_file(tmp_path, places, ar6, monkeypa
     ({"name": "x", "file": "PLACES", "select": "Frence"}, "nothing is called 'Frence', did you mean 'France'"),
     ({"name": "x", "file": "PLACES", "select": []}, "region 'x': .*select is empty"),
     ({"name": "x", "select": "France"}, "region 'x': select needs a file"),
-    ({"name": "x", "file": "PLACES", "selct": "France"}, "unknown key 'regions.0.selct', did you mean 'select'"),
+    ({"name": "x", "file": "PLACES", "selects": "France"}, "unknown key 'regions.0.selects', did you mean 'select'"),
     ({"name": "x", "file": "PLACES", "ar6": "MED"}, "one of a box .lat, lon., ar6, file or polygons, got ar6 and f"),
     ({"name": "x", "file": "PLACES", "lat": [0, 10]}, "expected one of .* got file and lat"),
     ({"name": "x", "polygons": TRIANGLE, "lon": 5}, "expected one of .* got polygons and lon"),

@@ -108,11 +108,11 @@ def test_features_are_chosen_by_a_value(tmp_path, select, names):
 
 
 @pytest.mark.parametrize(("select", "said"), [
-    ("Sqare", "places: nothing is called 'Sqare', did you mean 'Square'"),
+    ("Squares", "places: nothing is called 'Squares', did you mean 'Square'"),
     ("Far", "'Far' is not clear, 1 by 'name', 1 by 'group'; say which, such as select = {name = \"Far\"}"),
     ([], "places: select is empty"),
     ({}, "must name one property"),
-    ({"nam": "Far"}, "no property 'nam', did you mean 'name'"),
+    ({"names": "Far"}, "no property 'names', did you mean 'name'"),
     ({"name": "north"}, "nothing is called 'north', known: Far, Mixed, Square"),
 ])  # fmt: skip
 def test_what_cannot_be_chosen_is_said(tmp_path, select, said):
