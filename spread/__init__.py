@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Study": "spread.study",
-    "Region": "spread.study",
+    "Region": "spread.regions",
     "Report": "spread.report",
     "SpreadError": "spread.errors",
     "Failure": "spread.errors",
@@ -63,8 +63,9 @@ if TYPE_CHECKING:
     from spread.errors import Failure, SpreadError
     from spread.flow import open_ensemble, run
     from spread.plan import check
+    from spread.regions import Region
     from spread.report import Report
-    from spread.study import Region, Study
+    from spread.study import Study
     from spread.vocabulary import VARIABLES
 
 

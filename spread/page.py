@@ -13,8 +13,9 @@ from typing import Any
 
 from spread import figures
 from spread.ensemble import assessed, period_name
+from spread.regions import AR6_SOURCE, Region
 from spread.report import Report
-from spread.study import Region, Study
+from spread.study import Study
 from spread.vocabulary import VARIABLES
 
 DOWNLOADS = {
@@ -147,7 +148,7 @@ def spread_rows(report: Report) -> list[dict[str, Any]]:
         rows.append(
             texts
             | {
-                "region": figures.in_words(r["region"]),
+                "region": figures.place(report, r["region"]),
                 "season": figures.SEASONS[r["season"]],
                 "period": r["period"],
                 "scenario": figures.label(r["experiment_id"]),
@@ -184,7 +185,7 @@ def headline(report: Report) -> str:
     who = who if len(counts) == 1 else f"{counts[0]} to {who}"
     warm = report.study.variable_id in _TEMPERATURES and all(r["mean"] > 0 for r in rows)
     verb = ("warm" if warm else "change") + ("s" if counts == [1] else "")
-    where = f"{figures.in_words(first['region'])}, {figures.SEASONS[first['season']]}"
+    where = f"{figures.place(report, first['region'])}, {figures.SEASONS[first['season']]}"
     parts = _listed([_answer(report, r) for r in rows])
     text = f"By {first['period']}, {who} {verb} {parts}, against {base(report)} ({where})."
     widest = max(rows, key=_width)
@@ -284,7 +285,7 @@ def settings(report: Report) -> dict[str, str]:
     """
     study = report.study
     kind = "in % of the base period's mean" if study.anomaly_kind == "percent" else f"in {report.units}"
-    regions = [f"{figures.in_words(r.name)} ({_box(r)})" for r in study.regions]
+    regions = [f"{figures.in_words(r.name)} ({_where(r)})" for r in study.regions]
     quantiles = ", ".join(_percent(q) for q in study.quantiles)
     sd = "sample (n - 1)" if study.ddof == 1 else "population (n)"
     models = ", ".join(study.models) if study.models else "all in the catalog that have what is asked"
@@ -338,17 +339,21 @@ def _incomplete(study: Study) -> str:
     return f"A run counts if it has at least {share} of the years of a period and of the base period; it is marked."
 
 
-def _box(region: Region) -> str:
-    (south, north), (west, east) = region.lat, region.lon
+def _where(region: Region) -> str:
+    """Say where a region lies: its box, or where its polygons come from."""
+    south, north, west, east = region.extent
     everywhere = (south, north) == (-90, 90) and abs(east - west) == 360
     box = f"{_degrees(south, 'SN')} to {_degrees(north, 'SN')}"
     if abs(east - west) != 360:
         box += f", {_degrees(west, 'WE')} to {_degrees(east, 'WE')}"
-    box = "everywhere" if everywhere else box
-    return box if region.surface == "all" else f"{box}, {region.surface} only"
+    where = "everywhere" if everywhere and not region.polygons else box
+    if region.polygons:  # an AR6 region is known; the reader of another outline sees at least that it lies right
+        where = region.source if region.source.startswith(AR6_SOURCE) else f"{region.source}; {box}"
+    return where if region.surface == "all" else f"{where}, {region.surface} only"
 
 
 def _degrees(value: float, letters: str) -> str:
+    value = round(value, 2)
     return f"{abs(value):g}°{letters[value > 0] if value else ''}"
 
 

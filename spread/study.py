@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from spread.errata import ACTIONS, SEVERITIES
 from spread.errors import BadStudy, did_you_mean
+from spread.regions import READ_FROM, REGIONS, Region, regions_asked
 from spread.requests import Constraint, Maps, Observations, Strict, Weights, Years
 from spread.vocabulary import HISTORICAL, VARIABLES
 
@@ -25,48 +26,6 @@ EARLIEST_YEAR, LATEST_YEAR = 1, 3500  # CMIP6 runs lie between year 1 (piControl
 
 ERRATA = {"critical": "reject", "high": "reject", "medium": "note", "low": "note"}
 """What a study makes of known-bad dataset versions where it does not say otherwise, by severity."""
-
-
-class Region(Strict):
-    """A part of the globe over which a field is averaged.
-
-    Parameters
-    ----------
-    name : str
-        What tables and figures call it.
-    lat : tuple of float
-        Southern and northern edge [degrees_north].
-    lon : tuple of float
-        Western and eastern edge [degrees_east]; a western edge east of the eastern one crosses the meridian 0.
-    surface : str
-        ``all``, or only the ``land`` or ``ocean`` share of each cell.
-    """
-
-    name: str = Field(pattern=r"^[\w.+ -]+$")
-    lat: tuple[float, float] = (-90.0, 90.0)
-    lon: tuple[float, float] = (0.0, 360.0)
-    surface: Literal["all", "land", "ocean"] = "all"
-
-    @model_validator(mode="after")
-    def _edges(self) -> Self:
-        if not -90.0 <= self.lat[0] < self.lat[1] <= 90.0:
-            raise ValueError(f"region {self.name!r}: lat must rise within -90..90, got {list(self.lat)}")
-        if not all(-360.0 <= edge <= 360.0 for edge in self.lon) or self.lon[0] == self.lon[1]:
-            got = list(self.lon)
-            raise ValueError(f"region {self.name!r}: lon must be two different edges in -360..360, got {got}")
-        return self
-
-
-REGIONS = {
-    "global": Region(name="global"),
-    "northern_hemisphere": Region(name="northern_hemisphere", lat=(0.0, 90.0)),
-    "southern_hemisphere": Region(name="southern_hemisphere", lat=(-90.0, 0.0)),
-    "land": Region(name="land", surface="land"),
-    "ocean": Region(name="ocean", surface="ocean"),
-    "tropics": Region(name="tropics", lat=(-30.0, 30.0)),
-    "arctic": Region(name="arctic", lat=(66.5, 90.0)),
-}
-"""Regions that can be asked for by name."""
 
 
 class Study(Strict):
@@ -105,7 +64,7 @@ class Study(Strict):
     seasons : tuple of str
         ``annual``, ``DJF``, ``MAM``, ``JJA``, ``SON``.
     regions : tuple of Region
-        Names of known regions, or boxes.
+        Names of known regions, ``AR6:MED`` and so on, boxes, or polygons of a file: see :class:`Region`.
     anomaly : str
         ``absolute``, ``percent`` of the base period, or ``auto``: what the variable table says.
     incomplete_periods : str
@@ -168,16 +127,7 @@ class Study(Strict):
     @field_validator("regions", mode="before")
     @classmethod
     def _named_regions(cls, value: Any) -> Any:
-        if isinstance(value, str | Mapping | Region):
-            value = [value]
-        found = []
-        for item in value:
-            if isinstance(item, str):
-                if item not in REGIONS:
-                    raise ValueError(f"unknown region {item!r}, {did_you_mean(item, list(REGIONS))}")
-                item = REGIONS[item]
-            found.append(item)
-        return found
+        return regions_asked(value)
 
     @field_validator("models", "exclude_models", "experiments", mode="before")
     @classmethod
@@ -319,6 +269,11 @@ class Study(Strict):
         observations = values.get("observations")
         if isinstance(observations, dict) and isinstance(observations.get("file"), str):
             values["observations"] = observations | {"file": _beside(path, observations["file"])}
+        if isinstance(values.get("regions"), list):
+            values["regions"] = [
+                item | {"file": _beside(path, item["file"])} if isinstance(item, dict) and "file" in item else item
+                for item in values["regions"]
+            ]
         return cls.make(**values)
 
 
@@ -338,9 +293,14 @@ def _breaches(error: ValidationError) -> list[str]:
                 "observations": Observations, "regions": Region, "maps": Maps, "constraint": Constraint,
                 "weights": Weights,
             }  # fmt: skip
-            fields = models.get(str(location[0]), Study).model_fields
-            found.append(f"unknown key {key!r}, {did_you_mean(str(location[-1]), list(fields))}")
+            fields = [
+                *models.get(str(location[0]), Study).model_fields,
+                *(READ_FROM if location[0] == "regions" else ()),
+            ]
+            found.append(f"unknown key {key!r}, {did_you_mean(str(location[-1]), fields)}")
             continue
+        if item["type"] == "too_short" and item["input"]:
+            continue  # what was given is at fault, and said to be, not that nothing is left
         message = item["msg"].removeprefix("Value error, ")
         if key == "members":
             message = "expected 'first', 'mean', 'all' or a list of labels such as 'r1i1p1f1'"

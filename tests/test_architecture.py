@@ -14,7 +14,7 @@ every_file = pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 
 LEAVES = {
     "study", "requests", "vocabulary", "errors", "errata", "grids", "calendars", "operators", "stats", "natural_earth",
-    "plausibility", "storage",
+    "plausibility", "storage", "outlines", "regions",
 }  # fmt: skip
 STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
 ALLOWED = {"figures": {"report", "ensemble"}, "selection": {"catalog"}}  # what a stage may import of the others

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from spread.regions import REGIONS
 from spread.study import Study
 
 SOURCE = "IPCC AR6 WGI (2021), Table SPM.1: best estimate and very likely (5-95 %) range, 2081-2100 against 1850-1900"
@@ -51,6 +52,6 @@ def assessed_ranges(study: Study) -> dict[str, AssessedRange]:
         and study.base_period == (1850, 1900)
         and (2081, 2100) in study.periods
         and "annual" in study.seasons
-        and any(region.name == "global" for region in study.regions)
+        and REGIONS["global"] in study.regions
     )
     return {e: WARMING_2081_2100[e] for e in study.experiments if e in WARMING_2081_2100} if fits else {}

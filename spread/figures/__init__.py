@@ -16,7 +16,20 @@ from spread.figures.partition import SOURCE_COLOURS, SOURCE_NAMES, partition_fra
 from spread.figures.sections import MAXIMUM_PICTURES, Picture, Section, save_sections
 from spread.figures.warming_levels import TimelineFrames, timeline_frames, warming_level_timeline
 from spread.figures.weights import model_weights, weight_frame
-from spread.figures.words import COLOURS, SEASONS, SYNTHETIC, Unit, band, colour, in_words, label, title, unit, voters
+from spread.figures.words import (
+    COLOURS,
+    SEASONS,
+    SYNTHETIC,
+    Unit,
+    band,
+    colour,
+    in_words,
+    label,
+    place,
+    title,
+    unit,
+    voters,
+)
 
 __all__ = [
     "COLOURS",
@@ -48,6 +61,7 @@ __all__ = [
     "model_weights",
     "partition_frame",
     "partition_stack",
+    "place",
     "plume",
     "plume_frames",
     "range_frame",

@@ -81,6 +81,12 @@ def in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def place(report: Report, region: str) -> str:
+    """Name of a report's region with what it stands for, ``Mediterranean (MED)``."""
+    long_name = next((known.long_name for known in report.study.regions if known.name == region), "")
+    return f"{long_name} ({in_words(region)})" if long_name else in_words(region)
+
+
 def colour(report: Report, experiment_id: str) -> str:
     """Colour of an experiment, the same in every figure of a report."""
     if experiment_id in COLOURS:
@@ -91,7 +97,7 @@ def colour(report: Report, experiment_id: str) -> str:
 
 def title(report: Report, region: str, season: str) -> str:
     """Title of a figure: variable, region and season in words."""
-    return f"{VARIABLES[report.study.variable_id].long_name}: {in_words(region)}, {SEASONS[season]}"
+    return f"{VARIABLES[report.study.variable_id].long_name}: {place(report, region)}, {SEASONS[season]}"
 
 
 def band(report: Report) -> str:

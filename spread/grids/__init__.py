@@ -7,6 +7,7 @@ which. Regridding is not here.
 from spread.grids.cells import EARTH_RADIUS, Grid, make_grid
 from spread.grids.corners import infer_corners, polygon_area, quadrilateral_area, unit_vectors
 from spread.grids.edges import infer_edges, is_global
+from spread.grids.polygons import share_in_polygons
 from spread.grids.targets import regular
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "polygon_area",
     "quadrilateral_area",
     "regular",
+    "share_in_polygons",
     "unit_vectors",
 ]

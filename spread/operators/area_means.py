@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spread.grids import Grid
+from spread.grids import Grid, share_in_polygons
 from spread.operators.season_sums import SeasonSums
-from spread.study import Region
+from spread.regions import Region
 
 Floats = NDArray[np.float64]
 
@@ -61,14 +61,18 @@ def region_weights(
         if {region.surface, domain} == {"land", "ocean"}:
             breaches.append(f"region {region.name!r} is {region.surface}, and the variable is defined on {domain} only")
             continue
-        weights = area * grid.share_in_box(region.lat, region.lon)
+        if region.polygons:
+            weights = area * share_in_polygons(grid, region.polygons)
+        else:
+            weights = area * grid.share_in_box(region.lat, region.lon)
         for surface in {region.surface, domain} - {"all"}:
             if land is None:
                 raise ValueError(f"region {region.name!r} needs the land share of cells, and there is none")
             weights = weights * (land if surface == "land" else 1.0 - land)
         total = weights.sum()
         if not total > 0.0:
-            breaches.append(f"region {region.name!r} holds no {region.surface} cell of this grid")
+            kind = "" if region.surface == "all" else f"{region.surface} "
+            breaches.append(f"region {region.name!r} holds no {kind}cell of this grid")
             continue
         made.append(weights / total)
     if breaches:
@@ -114,7 +118,8 @@ def operator(grid: Grid, regions: Sequence[Region], area: Floats, land: Floats |
     ValueError
         As there.
     """
-    asked = hashlib.sha256(repr((regions, domain, grid.shape)).encode())
+    # a region's repr leaves out its polygons
+    asked = hashlib.sha256(repr(([region.model_dump_json() for region in regions], domain, grid.shape)).encode())
     for array in (grid.lat, grid.lon, grid.lat_bounds, grid.lon_bounds, area, land):
         asked.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
     key = asked.hexdigest()

@@ -21,7 +21,7 @@ from spread.errors import NotConforming
 from spread.grids import Grid
 from spread.operators import Operator, Sparse, YearlyMaps, joined, season_years
 from spread.reduce.chunk import COMPLETE, ChunkSums, MapWork, chunk_sums, whole_months
-from spread.study import Region
+from spread.regions import Region
 from spread.vocabulary import FACETS, VARIABLES, Variable
 
 type Sums = NDArray[np.float64] | da.Array
