@@ -1,7 +1,8 @@
 """How cost grows with the number of models and shrinks with cores, and what a large catalog costs.
 
 ``python -m benchmarks.scaling`` runs the study of ``benchmarks.gsat`` on 4 to 64 models and on one and two cores, and
-searches a catalog of 500,000 rows. It prints peak memory by number of models, wall time by cores, and draws the curves.
+searches a catalog of 500,000 rows; with ``--maps`` the study makes maps too. It prints peak memory by number of models,
+wall time by cores, and draws the curves.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ MODELS = (4, 8, 16, 32, 64)
 ROWS = 500_000
 
 
-def run(collection: str) -> dict[str, float]:
-    """The study of the founding plot."""
+def run(collection: str, maps: bool) -> dict[str, float]:
+    """The study of the founding plot, with maps if they are asked for."""
     from spread import flow
 
-    return {r["experiment_id"]: r["mean"] for r in flow.run(gsat.study_of(collection)).summary()}
+    study = gsat.study_of(collection)
+    if maps:
+        study = type(study).make(**study.model_dump() | {"maps": {"grid": "2.5"}})
+    return {r["experiment_id"]: r["mean"] for r in flow.run(study).summary()}
 
 
 def search(folder: Path) -> dict[str, float]:
@@ -92,19 +96,22 @@ def main() -> int:
     parser = gsat.options()
     parser.set_defaults(share=0.1, chunk_mb=16.0, rounds=1)
     parser.add_argument("--counts", type=int, nargs="+", default=list(MODELS), help="numbers of models")
+    parser.add_argument("--maps", action="store_true", help="make maps at 2.5 degrees too")
     parser.add_argument("--figure", type=Path, help="where to draw the curves")
     told = parser.parse_args()
     shared = ["--folder", str(told.folder), "--share", str(told.share), "--chunk-mb", str(told.chunk_mb)]
+    shared += ["--maps"] * told.maps
     if told.only:
         what, _, count = told.only.partition(" ")
         if what == "cores":  # before spread looks how many there are
             os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: int(count)]))
         importlib.import_module("spread.flow")
+        importlib.import_module("numba")
         models = int(count) if what == "models" else max(told.counts[:2])
         collection = str(gsat.prepared(told.folder, models, told.share, told.chunk_mb))
 
         def work() -> Any:
-            return search(told.folder) if what == "rows" else run(collection)
+            return search(told.folder) if what == "rows" else run(collection, told.maps)
 
         print(json.dumps(measuring.measured(work)))
         return 0

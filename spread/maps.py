@@ -32,6 +32,10 @@ from spread.study import Study, Years
 Floats = NDArray[np.float64]
 
 
+_BAND = 1 << 18  # values of all runs that statistics are made of at a time: 2 MB, and a few times as much in between
+_FEWEST_ROWS = 4  # of a map, for all of it is read to get some
+
+
 @dataclass(frozen=True)
 class _Run:
     """A run of the ensemble: its place, its own yearly maps, and those of the run that it continues."""
@@ -108,8 +112,8 @@ def map_changes(
                                     unreadable=True, transient=True))  # fmt: skip
             continue
         _write(made, path, run.place)
-    for place, slab in _slabs(xr.open_zarr(path, consolidated=False, chunks=None)):
-        _write(_statistics(study, slab), path, place)
+    for place, bands in _bands(xr.open_zarr(path, consolidated=False, chunks=None)):
+        _write(xr.concat([_statistics(study, band.load()) for band in bands], "lat"), path, place)
     return xr.open_zarr(path, consolidated=False, chunks={}), failures
 
 
@@ -164,16 +168,18 @@ def _gamma(maps: YearlyMaps, means: Floats, span: Years) -> Floats:
     return np.asarray(ensemble.internal_threshold(yearly, sigma="yearly").values)
 
 
-def _slabs(stored: xr.Dataset) -> Iterator[tuple[dict[str, int], xr.Dataset]]:
-    """One experiment, period and season at a time, of all runs."""
+def _bands(stored: xr.Dataset) -> Iterator[tuple[dict[str, int], list[xr.Dataset]]]:
+    """All runs of one experiment, period and season, a few rows of the map at a time."""
     dims = ("experiment_id", "period", "season")
+    rows = max(_FEWEST_ROWS, _BAND // (stored["source_id"].size * stored["member_id"].size * stored["lon"].size))
     for index in np.ndindex(*(stored.sizes[dim] for dim in dims)):
         place = dict(zip(dims, index, strict=True))
-        yield place, stored[["change", "gamma"]].isel(place).load()
+        slab = stored[["change", "gamma"]].isel(place)
+        yield place, [slab.isel(lat=slice(row, row + rows)) for row in range(0, stored["lat"].size, rows)]
 
 
 def _statistics(study: Study, slab: xr.Dataset) -> xr.Dataset:
-    """Statistics across models of one experiment, period and season."""
+    """Statistics across models at some places of one experiment, period and season."""
     assert study.maps is not None
     slab = slab.astype(np.float64)
     across = ensemble.across(slab["change"], study.votes, study.quantiles, study.ddof)[list(_ACROSS)]

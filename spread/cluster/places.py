@@ -20,7 +20,9 @@ A cluster that is started here is shut down in the end; a running one is left as
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import time
 import tomllib
 import warnings
@@ -163,6 +165,10 @@ def connected(where: str, workers: str | int | None = None, timeout: float = 10.
         If there is no such cluster, its package is not installed, or it has no worker that can run spread.
     """
     found = place(where, workers)
+    if "dask_gateway" in sys.modules:
+        # a client of a gateway that failed, or is done, closes itself when it is collected; if that happens while
+        # distributed starts a loop, it waits for ever for the lock of that start (dask-gateway 2026.3)
+        gc.collect()
     with ExitStack() as stack:
         target = _address(found, timeout) if found.kind in ("address", "file") else _cluster(found, stack)
         client = stack.enter_context(_client(found, target, timeout))
