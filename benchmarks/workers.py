@@ -1,9 +1,9 @@
 """What a second worker gains, beside what the machine itself gains from a second process.
 
-``python -m benchmarks.workers`` runs the study of ``benchmarks.gsat`` on one and on two worker processes (a local
-cluster, started and warmed up before the clock runs), and beside it, in the same rounds, the bare Blosc decoding of the
-same chunks and arithmetic that stays in a core's cache, each in one and in two processes. Where decoding gains little
-the memory of the machine is what is shared, and no program that decodes can gain more.
+``python -m benchmarks.workers`` runs the study of ``benchmarks.gsat`` on one and on two worker processes of one thread
+(a local cluster, started and warmed up before the clock runs), and beside it, in the same rounds, the bare Blosc
+decoding of the same chunks and arithmetic that stays in a core's cache, each in one and in two processes. Where
+decoding gains little the memory of the machine is what is shared, and no program that decodes can gain more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -25,11 +26,19 @@ KINDS = ("spread", "decode", "arithmetic")
 
 def spread_wall(collection: str, workers: int) -> float:
     """Wall time of the study on so many workers [s]."""
+    study = gsat.study_of(collection)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "workers.toml"  # a worker of one thread holds one core
+        place.write_text(f'kind = "local"\nworkers = {workers}\n[options]\nthreads_per_worker = 1\n')
+        return timed(study, str(place))
+
+
+def timed(study: Any, place: str) -> float:
+    """Wall time of a study on a cluster that is warm [s]."""
     from spread import flow
     from spread.cluster import connected
 
-    study = gsat.study_of(collection)
-    with connected("local", str(workers)) as executor:
+    with connected(place) as executor:
         flow.run(study, executor)
         started = time.perf_counter()
         flow.run(study, executor)

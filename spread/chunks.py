@@ -127,12 +127,13 @@ class NativeChunks:
         return buffer.as_numpy_array()
 
     def _mask(self, values: NDArray[np.floating]) -> None:
+        found = np.empty(min(_PIECE, values.size), np.bool_)
         for fill in self.missing:
             for start in range(0, values.size, _PIECE):
                 piece = values[start : start + _PIECE]
-                found = piece == fill
-                if found.any():
-                    piece[found] = np.nan
+                here = np.equal(piece, fill, out=found[: piece.size])
+                if here.any():
+                    piece[here] = np.nan
 
 
 def _not_there(key: str) -> str:
