@@ -39,14 +39,14 @@ def test_whoever_stops_asking_leaves_no_thread_behind():
 
 
 class Dying(ThreadPoolExecutor):
-    """One of its workers is killed over a model; after that it takes no more work, as a pool of processes does."""
+    """One of its workers is killed over a store; after that it takes no more work, as a pool of processes does."""
 
-    victim, broken = "", False
+    victim, broken = "nobody", False
 
     def submit(self, work, row, *more):
         if self.broken:
             raise BrokenProcessPool("the pool is not usable anymore")
-        if row.source_id == self.victim:
+        if row.name.startswith(self.victim):
             self.broken = True
             killed = Future()
             killed.set_exception(BrokenProcessPool("a process was terminated abruptly"))
@@ -63,12 +63,12 @@ def study(small_archive):
 def test_a_worker_that_dies_over_a_store_is_that_stores_failure(study):
     sound = flow.run(study)
     with Dying(2) as pool:
-        pool.victim = "MIROC6"
+        pool.victim = "MIROC6.ssp585."
         report = flow.run(study, executor=pool)
     first = {"source_id": "CanESM5", "member_id": "r1i1p1f1"}
     xr.testing.assert_equal(report.members["tas"].sel(first), sound.members["tas"].sel(first))
     reasons = {f.dataset: f for f in report.failures}
-    killed = reasons["MIROC6.historical.r1i1p1f1.tas"]
+    killed = reasons["MIROC6.ssp585.r1i1p1f1.tas"]
     assert killed.reason.startswith("the worker that read store ")
     assert "terminated abruptly" in killed.reason
     assert killed.unreadable
