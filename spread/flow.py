@@ -64,7 +64,8 @@ def run(
     )
     answers, silent = ensemble.answers(study, anomalies, change)
     if study.maps is not None and cache is not None:
-        answers["maps"], lost = map_changes(study, members, change, cache, scratch_folder(), progress)
+        levels = answers.get("warming_levels")
+        answers["maps"], lost = map_changes(study, members, change, cache, scratch_folder(), progress, levels)
         failures += lost
     statistics = partial(ensemble.across, members=study.votes, quantiles=study.quantiles, ddof=study.ddof)
     return Report(

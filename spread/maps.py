@@ -46,6 +46,7 @@ class _Run:
     before: MapBlocks | None
     first_month: int
     spans: dict[str, Years]
+    windows: dict[str, Years | None]
 
     def years(self, cache: ArrayCache, season: str) -> YearlyMaps:
         """Complete years of a season, the historical ones before the scenario's."""
@@ -70,6 +71,7 @@ def map_changes(
     cache: ArrayCache,
     folder: Path,
     progress: Callable[[str, int, int], None],
+    crossings: xr.Dataset | None = None,
 ) -> tuple[xr.Dataset, list[Failure]]:
     """Make the maps of a study's changes.
 
@@ -87,6 +89,9 @@ def map_changes(
         Where the maps go; read from lazily afterwards.
     progress : callable
         As in :func:`spread.flow.run`.
+    crossings : xarray.Dataset, optional
+        When runs cross levels of global warming, see :func:`spread.ensemble.warming_levels`: the years around each
+        crossing are one more period, ``+2 K`` and so on.
 
     Returns
     -------
@@ -99,11 +104,12 @@ def map_changes(
     assert study.maps is not None
     grid = regular(study.maps.grid)
     used = change["change"].notnull().any(["period", "season", "region"])
-    template = _template(study, change, grid)
+    levels = [] if crossings is None else [float(level) for level in crossings["level"].values]
+    template = _template(study, change, grid, [*map(str, change["period"].values), *map(level_name, levels)])
     path = str(folder / "maps.zarr")
     template.to_zarr(path, compute=False, zarr_format=3, consolidated=False, mode="w")
     failures = []
-    for done, run in enumerate(_runs(study, members, change, used)):
+    for done, run in enumerate(_runs(study, members, change, used, crossings)):
         progress("mapping", done, int(used.sum()))
         try:
             made = _run_maps(study, run, cache, grid.shape)
@@ -117,7 +123,18 @@ def map_changes(
     return xr.open_zarr(path, consolidated=False, chunks={}), failures
 
 
-def _runs(study: Study, members: Sequence[xr.DataArray], change: xr.Dataset, used: xr.DataArray) -> Iterator[_Run]:
+def level_name(level: float) -> str:
+    """Name of the period in which a run crosses a level of global warming, ``+2 K``."""
+    return f"+{level:g} K"
+
+
+def _runs(
+    study: Study,
+    members: Sequence[xr.DataArray],
+    change: xr.Dataset,
+    used: xr.DataArray,
+    crossings: xr.Dataset | None,
+) -> Iterator[_Run]:
     blocks = {tuple(str(member.attrs[facet]) for facet in RUN): member.attrs["maps"] for member in members}
     for index in np.argwhere(used.values):
         at = dict(zip(RUN, index.tolist(), strict=True))
@@ -130,25 +147,36 @@ def _runs(study: Study, members: Sequence[xr.DataArray], change: xr.Dataset, use
             before,
             int(change["first_month"].values[tuple(index)]),
             dict(zip(map(str, change["period"].values), study.periods, strict=True)),
+            {} if crossings is None else _windows(crossings.isel(at)),
         )
+
+
+def _windows(crossings: xr.Dataset) -> dict[str, Years | None]:
+    """The years around each crossing of one run; None where it does not cross."""
+    years = zip(crossings["level"].values, crossings["first_year"].values, crossings["last_year"].values, strict=True)
+    return {level_name(level): (int(first), int(last)) if first == first else None for level, first, last in years}
 
 
 def _run_maps(study: Study, run: _Run, cache: ArrayCache, shape: tuple[int, int]) -> xr.Dataset:
     """Changes of one run, ``(period, season, lat, lon)``, and its base and internal variability."""
     assert study.maps is not None
-    changes = np.full((len(run.spans), len(study.seasons), shape[0] * shape[1]), np.nan)
+    spans = {**run.spans, **run.windows}
+    changes = np.full((len(spans), len(study.seasons), shape[0] * shape[1]), np.nan)
     base, gamma = (np.full((len(study.seasons), changes.shape[2]), np.nan) for _ in range(2))
     for s, season in enumerate(study.seasons):
         maps = run.years(cache, season)
         means = maps.means(study.maps.coverage)
 
-        def mean(span: Years) -> Floats:
-            needed = needed_years(span, season, run.first_month, study.required_years)  # noqa: B023
+        def mean(span: Years, share: float) -> Floats:
+            needed = needed_years(span, season, run.first_month, share)  # noqa: B023
             return span_mean(maps, means, span, needed)  # noqa: B023
 
-        base[s], gamma[s] = mean(study.base_period), _gamma(maps, means, study.base_period)
-        for p, span in enumerate(run.spans.values()):
-            changes[p, s] = change_of(mean(span), base[s], study.anomaly_kind)
+        base[s] = mean(study.base_period, study.required_years)
+        gamma[s] = _gamma(maps, means, study.base_period)
+        for p, (name, span) in enumerate(spans.items()):
+            if span is not None:
+                late = mean(span, 1.0 if name in run.windows else study.required_years)
+                changes[p, s] = change_of(late, base[s], study.anomaly_kind)
         if study.anomaly_kind == "percent":
             gamma[s] = change_of(base[s] + gamma[s], base[s], "percent")
     dims = ("season", "lat", "lon")
@@ -197,17 +225,18 @@ def _statistics(study: Study, slab: xr.Dataset) -> xr.Dataset:
 _ACROSS = ("mean", "sd", "minimum", "maximum", "count", "quantiles")
 
 
-def _template(study: Study, change: xr.Dataset, grid: Grid) -> xr.Dataset:
+def _template(study: Study, change: xr.Dataset, grid: Grid, periods: Sequence[str]) -> xr.Dataset:
     """The store before anything is known: its dimensions, coordinates, units and chunks, a map each."""
-    coords: dict[str, Any] = {name: change[name] for name in (*RUN, "period", "season")}
+    coords: dict[str, Any] = {name: change[name] for name in (*RUN, "season")}
     coords |= {
+        "period": list(periods),
         "lat": ("lat", grid.lat, {"standard_name": "latitude", "units": "degrees_north", "bounds": "lat_bnds"}),
         "lon": ("lon", grid.lon, {"standard_name": "longitude", "units": "degrees_east", "bounds": "lon_bnds"}),
         "lat_bnds": (("lat", "bnds"), grid.lat_bounds),
         "lon_bnds": (("lon", "bnds"), grid.lon_bounds),
         "quantile": ("quantile", list(study.quantiles)),
     }
-    sizes = {name: change.sizes[name] for name in (*RUN, "period", "season")}
+    sizes = {name: change.sizes[name] for name in (*RUN, "season")} | {"period": len(periods)}
     sizes |= {"lat": grid.lat.size, "lon": grid.lon.size, "quantile": len(study.quantiles)}
     assert study.maps is not None
     units, advanced = change["change"].attrs["units"], study.maps.agreement == "advanced"

@@ -43,7 +43,8 @@ def area_mean(maps: xr.Dataset, name: str) -> xr.DataArray:
 
 def test_the_global_mean_of_a_map_is_the_change_of_the_area_mean(report):
     """Conservation through binning, regridding and periods, for every run on a rectilinear grid."""
-    means, change = area_mean(report.maps, "change").compute(), report.change["change"].sel(region="global", drop=True)
+    means = area_mean(report.maps, "change").sel(period=report.change["period"].values).compute()
+    change = report.change["change"].sel(region="global", drop=True)
     off = abs(means.transpose(*change.dims) - change.reset_coords(drop=True))
     assert off.notnull().sum() == change.notnull().sum() > 0
     assert float(off.max()) < 1e-6
@@ -56,7 +57,51 @@ def test_statistics_of_maps_are_those_of_the_maps(report):
     np.testing.assert_allclose(maps["sd"], models.std("source_id", ddof=1), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(maps["minimum"], models.min("source_id"), rtol=1e-6)
     np.testing.assert_allclose(maps["quantiles"].sel(quantile=0.5), models.median("source_id"), rtol=1e-6)
-    assert (maps["count"] == 5).all()
+    assert (maps["count"].sel(period="2081-2100") == 5).all()
+
+
+def test_maps_at_a_level_of_warming_are_of_each_runs_own_years(report):
+    """The global mean of a map at +2 K is that of the twenty years in which the run's global mean crosses 2 K."""
+    levels = report.answers["warming_levels"]
+    means = area_mean(report.maps, "change").sel(period="+2 K", season="annual").compute()
+    yearly = report.yearly["anomaly"].sel(region="global", season="annual")
+    compared = 0
+    for index in np.argwhere(levels["reached"].sel(level=2.0).values):
+        at = dict(zip(("source_id", "experiment_id", "member_id"), index.tolist(), strict=True))
+        first = int(levels["first_year"].sel(level=2.0).isel(at))
+        by_hand = float(yearly.isel(at).sel(year=slice(first, first + 19)).mean())
+        assert float(means.isel(at)) == pytest.approx(by_hand, abs=2e-3), "years are weighted by their days here"
+        compared += 1
+    assert compared >= 5
+    never = ~levels["reached"].sel(level=2.0) & report.change["change"].notnull().any(["period", "season", "region"])
+    assert never.any()
+    assert means.where(never).isnull().all()
+    assert float(report.maps["count"].sel(period="+2 K", season="annual", experiment_id="ssp585").max()) == float(
+        levels["reached"].sel(level=2.0, experiment_id="ssp585").any("member_id").sum()
+    )
+
+
+def test_zonal_means_are_those_of_the_models_maps(report):
+    from spread.figures import zonal_means, zonal_spread
+
+    found = zonal_spread(report, "2081-2100", "DJF")
+    models = report.maps["change"].sel(period="2081-2100", season="DJF").astype(float).mean("member_id")
+    np.testing.assert_allclose(found["mean"], models.mean("lon").mean("source_id"), rtol=1e-12)
+    (axes,) = zonal_means(report, "2081-2100", "DJF").axes
+    drawn = {line.get_label(): line.get_ydata() for line in axes.lines if len(line.get_ydata()) > 2}
+    np.testing.assert_allclose(drawn["SSP5-8.5 (5 models)"], found["mean"].sel(experiment_id="ssp585"))
+
+
+def test_a_figure_of_maps_draws_the_means(report):
+    from spread.figures import change_maps
+
+    figure = change_maps(report, "2081-2100", "DJF")
+    mesh = next(c for c in figure.axes[0].collections if c.get_array() is not None)
+    mean = report.maps["mean"].sel(period="2081-2100", season="DJF", experiment_id="ssp126").values
+    west = (report.maps["lon"].values + 180.0) % 360.0 - 180.0
+    np.testing.assert_allclose(np.ma.getdata(mesh.get_array()), mean[:, np.argsort(west)])
+    with pytest.raises(BadStudy, match="no period '2081', did you mean"):
+        change_maps(report, "2081")
 
 
 def test_a_second_run_reads_no_chunk(small_archive, report, cache, monkeypatch):
@@ -178,6 +223,21 @@ def test_lazy_yearly_maps_are_those_that_are_kept(tmp_path):
     np.testing.assert_array_equal(lazy.sel(season="annual", year=maps.years).values.reshape(len(maps.years), -1),
                                   maps.means(0.5))  # fmt: skip
     assert lazy.sel(season="annual").isnull().all(["lat", "lon"]).values.tolist() == [False, False, True]
+
+
+@pytest.mark.slow
+def test_maps_of_the_atlas_models_keep_their_global_means(atlas_archive, tmp_path):
+    """Real numbers: 29 models, each on its own grid, brought to 2.5 degrees."""
+    study = Study.make(catalog=str(atlas_archive), incomplete_periods="allow", maps={"grid": "2.5"})
+    found = flow.run(study, cache=FolderCache(tmp_path))
+    means = area_mean(found.maps, "change").sel(period=["2081-2100"]).compute()
+    off = abs(
+        means.transpose(*found.change["change"].dims[:-1]) - found.change["change"].sel(region="global", drop=True)
+    )
+    assert int(off.notnull().sum()) == 29 * 4
+    assert float(off.max()) < 1e-5
+    count = found.maps["count"].sel(period="2081-2100", season="annual")
+    assert (count == 29).all()
 
 
 def test_maps_need_a_place_to_be_kept():

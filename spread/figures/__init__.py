@@ -30,6 +30,7 @@ from spread.figures.words import (
     unit,
     voters,
 )
+from spread.figures.zonal import zonal_means, zonal_spread
 
 __all__ = [
     "COLOURS",
@@ -73,4 +74,6 @@ __all__ = [
     "voters",
     "warming_level_timeline",
     "weight_frame",
+    "zonal_means",
+    "zonal_spread",
 ]

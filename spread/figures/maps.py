@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spread.errors import BadStudy
+from spread.errors import BadStudy, did_you_mean
 from spread.figures.frames import one_of
 from spread.figures.projection import equal_earth, outline
 from spread.figures.words import SEASONS, SYNTHETIC, WARNING_COLOUR, Unit, label, unit, voters
@@ -48,13 +48,13 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
     BadStudy
         If the report has no maps, or no such period or season.
     """
-    if report.maps is None:
-        raise BadStudy(f"report of study {report.study.name!r}: has no maps; ask for them with [maps] in the study")
     from matplotlib.figure import Figure
 
-    period, season = one_of(report, "period", period), one_of(report, "season", season)
-    maps = report.maps.sel(period=period, season=season)
+    period, season = period_of(report, period), one_of(report, "season", season)
+    maps = maps_of(report).sel(period=period, season=season)
     shown = unit(report)
+    some = (maps["count"].max(["lat", "lon"]) > 0).values  # a level of warming may be crossed by nobody
+    maps = maps.isel(experiment_id=some if some.any() else slice(1))
     scenarios = [str(e) for e in maps["experiment_id"].values]
     height = _TOP + _BOTTOM + len(scenarios) * (_MAP_HEIGHT + 0.25)
     figure = Figure(figsize=(_WIDTH, height), dpi=150)
@@ -73,7 +73,7 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
             if column == 0:
                 _hatch(axes, at)
                 axes.set_title(f"{label(experiment)}, {voters(report, count)}", loc="left", fontsize=9)
-    _headline(figure, report, period, season, height)
+    headline(figure, report, period, season, height)
     for column, (words, where) in enumerate(zip(_captions(report, shown), drawn[:2], strict=True)):
         bar = figure.add_axes(((0.5 + 4.75 * column) / _WIDTH, 0.78 / height, 3.85 / _WIDTH, 0.13 / height))
         figure.colorbar(where, cax=bar, orientation="horizontal", extend="both" if column == 0 else "max")
@@ -83,6 +83,21 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
         figure.text((0.15 + 4.75 * column) / _WIDTH, 1 - 0.68 / height, heading, fontsize=10, va="top", color=_GREY)
     _legend(figure, report, height)
     return figure
+
+
+def maps_of(report: Report) -> xr.Dataset:
+    """Maps of a report; BadStudy if it has none."""
+    if report.maps is None:
+        raise BadStudy(f"report of study {report.study.name!r}: has no maps; ask for them with [maps] in the study")
+    return report.maps
+
+
+def period_of(report: Report, period: str | None) -> str:
+    """Check the name of a period of the maps, or of a level of warming; the first by default."""
+    known = [str(value) for value in maps_of(report)["period"].values]
+    if period is not None and period not in known:
+        raise BadStudy(f"maps of report {report.study.name!r}: no period {period!r}, {did_you_mean(period, known)}")
+    return period or known[0]
 
 
 def _captions(report: Report, shown: Unit) -> tuple[str, str]:
@@ -111,8 +126,7 @@ def _colours(report: Report, column: int, levels: Floats) -> tuple[Any, Any]:
     water = VARIABLES[report.study.variable_id].standard_name.startswith("precip")
     carbon = VARIABLES[report.study.variable_id].realm.startswith("land")
     changes = "BrBG" if water or carbon else "RdBu_r"
-    cmap = colormaps[changes if column == 0 else "YlGnBu"].copy()
-    cmap.set_bad("#d9d9d9")
+    cmap = colormaps[changes if column == 0 else "YlGnBu"].with_extremes(bad="#d9d9d9")
     return cmap, BoundaryNorm(levels, cmap.N, extend="both" if column == 0 else "max")
 
 
@@ -166,9 +180,11 @@ def _hatch(axes: Axes, at: xr.Dataset) -> None:
         )
 
 
-def _headline(figure: Figure, report: Report, period: str, season: str, height: float) -> None:
+def headline(figure: Figure, report: Report, period: str, season: str, height: float, what: str = "change") -> None:
+    """Write variable, period and season above a figure of some height [inch], and that data are synthetic."""
     variable = VARIABLES[report.study.variable_id]
-    words = f"{variable.long_name}: change by {period}, {SEASONS[season]}"
+    when = f"at {period} of global warming" if period.startswith("+") else f"by {period}"
+    words = f"{variable.long_name}: {what} {when}, {SEASONS[season]}"
     figure.text(0.015, 1 - 0.12 / height, words, fontsize=12, fontweight="bold", va="top")
     if report.synthetic:
         figure.text(0.015, 1 - 0.38 / height, SYNTHETIC, fontsize=10, fontweight="bold", color=WARNING_COLOUR, va="top")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice, product
+from itertools import islice, product, zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ from spread.figures.partition import partition_stack
 from spread.figures.warming_levels import warming_level_timeline
 from spread.figures.weights import model_weights
 from spread.figures.words import SEASONS, in_words
+from spread.figures.zonal import zonal_means
 from spread.report import Report
 
 MAXIMUM_PICTURES = 6
@@ -117,11 +118,19 @@ type _Drawing = tuple[str, str, str, Callable[[], Any]]  # stem, title, code, wh
 
 
 def _maps(report: Report) -> Iterator[_Drawing]:
-    periods = [str(p) for p in report.across["period"].values]
-    for season, period in product(report.study.seasons, periods):
+    maps = report.answers["maps"]
+    crossed = (maps["count"].max(["experiment_id", "season", "lat", "lon"]) > 0).values
+    for season, period in product(report.study.seasons, map(str, maps["period"].values[crossed])):
         title = f"Maps of the change by {period}, {SEASONS[season]}, and of its standard deviation across models"
-        yield (f"maps_{period}_{season}", title, f"spread.figures.change_maps(REPORT, {period!r}, {season!r})",
+        yield (stem_of("maps", period, season), title, f"spread.figures.change_maps(REPORT, {period!r}, {season!r})",
                partial(change_maps, report, period, season))  # fmt: skip
+
+
+def _zones(report: Report) -> Iterator[_Drawing]:
+    for season, period in product(report.study.seasons, map(str, report.across["period"].values)):
+        yield (stem_of("zonal", period, season), f"Zonal mean change by {period}, {SEASONS[season]}",
+               f"spread.figures.zonal_means(REPORT, {period!r}, {season!r})",
+               partial(zonal_means, report, period, season))  # fmt: skip
 
 
 def _partitions(report: Report) -> Iterator[_Drawing]:
@@ -155,8 +164,14 @@ def _votes(report: Report) -> Iterator[_Drawing]:
            partial(model_weights, weights, "matplotlib"))  # fmt: skip
 
 
+def _mapped(report: Report) -> Iterator[_Drawing]:
+    """The first map, the first zonal mean, then the others by turns."""
+    return (one for pair in zip_longest(_maps(report), _zones(report)) for one in pair if one is not None)
+
+
 _PICTURES: dict[str, Callable[[Report], Iterator[_Drawing]]] = {
-    "maps": _maps, "partition": _partitions, "warming_levels": _timeline, "constraint": _constraints, "weights": _votes,
+    "maps": _mapped, "partition": _partitions, "warming_levels": _timeline, "constraint": _constraints,
+    "weights": _votes,
 }  # fmt: skip
 
 
