@@ -32,7 +32,9 @@ from spread.study import Study, Years
 Floats = NDArray[np.float64]
 
 
-_BAND = 1 << 18  # values of all runs that statistics are made of at a time: 2 MB, and a few times as much in between
+_BAND = (
+    1 << 16
+)  # values of all runs that statistics are made of at a time: half a megabyte, some twenty times in between
 _FEWEST_ROWS = 4  # of a map, for all of it is read to get some
 
 

@@ -22,7 +22,7 @@ from spread.grids import Grid
 from spread.operators.remap import Sparse
 from spread.regrid.weights import Weights
 
-_LARGEST = 512 << 20  # bytes of weights kept in memory: those of some dozens of pairs of one-degree grids
+_LARGEST = 32 << 20  # bytes of weights kept in memory: a study meets a grid in runs that follow each other
 _MAGIC = b"spread-weights 1\n"
 _ARRAYS = ("frac", "source_area", "target_area")
 _WORDS = ("method", "engine", "engine_version", "norm")
