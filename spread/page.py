@@ -24,6 +24,10 @@ DOWNLOADS = {
     "left_out.csv": "what was left out, and why",
     "summary.json": "all of this page for machines",
     "report.zarr": "everything, with the reduced runs themselves; spread.Report.load reads it",
+    "partition.csv": "shares of the sources of uncertainty by region and year",
+    "warming_levels.csv": "when levels of global warming are crossed, by scenario",
+    "constraint.csv": "raw and constrained ranges",
+    "weights.csv": "the weight of each model",
 }
 
 _TEMPERATURES = ("tas", "tasmax", "tasmin")

@@ -25,6 +25,14 @@ SCHEMA = 1
 """Version of the layout of ``report.zarr``; grows when a reader of the old layout would fail."""
 
 _GROUPS = ("members", "yearly", "change", "across", "plume")
+_TABLES = {
+    "partition": ["share", "variance"],
+    "warming_levels": ["quantiles", "after_end", "votes_reached", "votes"],
+    "constraint": ["mean", "sd", "quantiles", "correlation", "count", "refused"],
+    "weights": ["weights"],
+}
+"""What of each answer is written as a table."""
+
 _ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps")
 STORE = "report.zarr"
 """Name of the store in a report's folder."""
@@ -177,6 +185,8 @@ class Report:
             "spread": self.summary(),
             "members": self.member_records(),
             "left_out": [asdict(failure) for failure in self.failures],
+            "answers": sorted(self.answers),
+            "silent": self.silent,
             "provenance": self.provenance,
         }
 
@@ -277,6 +287,11 @@ class Report:
         _write_csv(
             folder / "left_out.csv", [{k: v for k, v in asdict(f).items() if k != "facets"} for f in self.failures]
         )
+
+        for name, columns in _TABLES.items():
+            if name in self.answers:
+                table = self.answers[name][columns].to_dataframe().reset_index()
+                table.dropna(subset=columns, how="all").to_csv(folder / f"{name}.csv", index=False)
 
     @classmethod
     def load(cls, folder: str | Path) -> Report:

@@ -113,6 +113,19 @@ def test_answers_are_saved_and_read_back(report, tmp_path):
         assert loaded.answers[name].attrs["synthetic"] == "true"
 
 
+def test_answers_are_tables_too(report, tmp_path):
+    import pandas as pd
+
+    folder = report.save(tmp_path / "report")
+    shares = pd.read_csv(folder / "partition.csv").set_index(["region", "year", "source"])["share"]
+    at = report.answers["partition"]["share"].sel(region="land", year=2050, source="model")
+    assert shares["land", 2050, "model"] == pytest.approx(float(at))
+    levels = pd.read_csv(folder / "warming_levels.csv")
+    assert set(levels["level"]) <= {1.5, 2.0, 3.0, 4.0}
+    assert (levels["votes"] == 5).all()
+    assert not (folder / "weights.csv").exists()
+
+
 def test_the_page_shows_answers_and_reasons(report, study, observations, tmp_path):
     made, silent = asked(report, observations=observations, constraint={})
     shown = Report(**{**report.__dict__, "answers": made, "silent": silent})
