@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numcodecs
 import numpy as np
 import zarr
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from zarr.core.sync import sync
 from zarr.errors import ChunkNotFoundError
 
 from spread import cores
+from spread.blosc import LARGE
 from spread.transport import CheckedStore
 
 _PIECE = 1 << 18  # values searched for a fill value at a time: 1 MB
@@ -96,11 +98,18 @@ class NativeChunks:
         """
         key = f"{self.path}/{self.metadata.dimension_separator.join(map(str, index))}".lstrip("/")
         size = int(np.prod(self.chunks)) * self.dtype.itemsize
+        compressor = self.metadata.compressor
         with cores.under_way(self.store.size_of(key) or size):
-            encoded = self._fetched(key)
-            cores.enter()
-            out = cores.scratch("decoded", size)
-            compressor = self.metadata.compressor
+            if isinstance(compressor, numcodecs.Blosc) and self.store.is_local and size > LARGE:
+                cores.enter()  # what the disk's cache holds is copied by this core
+                out = cores.scratch("decoded", size)
+                if self.store.decode_local(key, out, lambda length: cores.scratch("encoded", length)):
+                    return self._values(out)
+                encoded = self._fetched(key)
+            else:
+                encoded = self._fetched(key)
+                cores.enter()
+                out = cores.scratch("decoded", size)
             if compressor is None:
                 if len(encoded) != size:
                     raise ValueError(f"{key}: {len(encoded)} bytes of a chunk of {size}")
@@ -110,6 +119,9 @@ class NativeChunks:
                 if decoded.size != size:
                     raise ValueError(f"{key}: {decoded.size} bytes decoded of a chunk of {size}")
                 out = decoded
+        return self._values(out)
+
+    def _values(self, out: NDArray[np.uint8]) -> NDArray[np.floating]:
         values = out.view(self.dtype)
         self._mask(values)
         return values.reshape(self.chunks)

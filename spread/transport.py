@@ -11,7 +11,6 @@ import asyncio
 import base64
 import hashlib
 import os
-import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +23,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
-BLOSC_HEADER = 16
-"""Length of a Blosc 1 header [bytes]; its last four give the length of the chunk (c-blosc, README_CHUNK_FORMAT)."""
+from spread.blosc import DamagedObject, check_blosc, decode_file
 
 SMALL = 1 << 18
 """Length [bytes] up to which objects are fetched ahead, all at once, when a store is opened."""
@@ -33,10 +31,6 @@ SMALL = 1 << 18
 _AHEAD = 64  # objects fetched ahead at most: a store with more of them gains little
 
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-
-
-class DamagedObject(OSError):
-    """An object that arrived otherwise than the store holds it."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +184,35 @@ class CheckedStore(WrapperStore[Store]):
         check_blosc(key, data)
         return data
 
+    def decode_local(self, key: str, out: NDArray[np.uint8], buffer: Callable[[int], NDArray[np.uint8]]) -> bool:
+        """Decode a Blosc chunk in a file a few blocks at a time.
+
+        Parameters
+        ----------
+        key : str
+            Name within the store.
+        out : numpy.ndarray
+            Where the decoded bytes go.
+        buffer : callable
+            As in :meth:`read_local`.
+
+        Returns
+        -------
+        bool
+            False where it must be read as a whole, or is not there; see :func:`spread.blosc.decode_file`.
+        """
+        assert isinstance(self._store, LocalStore)
+        try:
+            with (self._store.root / key).open("rb", buffering=0) as file:
+                if not decode_file(file.fileno(), out, buffer):
+                    return False
+                self.traffic.bytes += os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            return False
+        self.traffic.requests += 1
+        self.traffic.keys.append(key)
+        return True
+
     def fetch_ahead(self, but: str) -> None:
         """Fetch the small objects that the bucket lists at once, so that reading them one by one waits for none.
 
@@ -291,30 +314,6 @@ def is_chunk_key(key: str) -> bool:
     """Tell chunks (``tas/0.0.0``, ``tas/c/0/0/0``) from metadata."""
     name = key.rsplit("/", 1)[-1]
     return bool(name) and all(part.isdigit() for part in name.split("."))
-
-
-def check_blosc(key: str, buffer: Buffer | NDArray[np.uint8]) -> None:
-    """Refuse a Blosc chunk that is shorter than its header says; numcodecs would decode what lies beyond its end.
-
-    Parameters
-    ----------
-    key : str
-        The chunk's key, for the message.
-    buffer : Buffer or numpy.ndarray
-        The chunk; one that does not begin as Blosc does is left alone.
-
-    Raises
-    ------
-    DamagedObject
-        If it is cut off.
-    """
-    if len(buffer) < BLOSC_HEADER:
-        return
-    header = bytes(buffer[:BLOSC_HEADER].to_bytes() if isinstance(buffer, Buffer) else buffer[:BLOSC_HEADER])
-    version, _, _, item, decoded, block, length = struct.unpack("<BBBBIII", header)
-    looks_like_blosc = version == 2 and item > 0 and 0 < block <= max(decoded, 1) and decoded > 0
-    if looks_like_blosc and length > len(buffer) and length <= decoded + BLOSC_HEADER:
-        raise DamagedObject(f"{key}: {len(buffer)} bytes of a Blosc chunk of {length}")
 
 
 def is_transient(error: BaseException) -> bool:
