@@ -1,5 +1,7 @@
 """Maps of change: the same changes as those of area means, equal to plain NumPy, out of one read of each chunk."""
 
+import tracemalloc
+
 import cftime
 import numpy as np
 import pytest
@@ -252,3 +254,27 @@ def test_maps_need_a_place_to_be_kept():
 def test_a_grid_that_cannot_be_is_refused_with_the_study(grid):
     with pytest.raises(BadStudy, match="grid"):
         Study.make(maps={"grid": grid})
+
+
+@pytest.mark.slow
+def test_memory_for_maps_does_not_grow_with_the_number_of_models(atlas_archive, tmp_path, monkeypatch):
+    from spread.maps import map_changes
+
+    peaks = {}
+
+    def watched(study, members, change, *more):
+        tracemalloc.start()
+        try:
+            return map_changes(study, members, change, *more)
+        finally:
+            peaks[change.sizes["source_id"]] = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+
+    monkeypatch.setattr("spread.flow.map_changes", watched)
+    cache = FolderCache(tmp_path)
+    for models in (["CanESM5"], ["CanESM5", "MIROC6", "MRI-ESM2-0", "IPSL-CM6A-LR"], []):
+        asked = {"experiments": ["ssp585"], "incomplete_periods": "allow", "maps": {"grid": "2.5"}, "models": models}
+        flow.run(Study.make(catalog=str(atlas_archive), **asked), cache=cache)
+    print("peak memory of maps by models [MB]:", {n: round(peak / 1e6) for n, peak in peaks.items()})
+    assert list(peaks) == [1, 4, 34]
+    assert peaks[34] < 1.1 * peaks[4]
