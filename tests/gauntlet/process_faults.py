@@ -174,9 +174,9 @@ def dead_worker(bench: Bench) -> Answer:
 
 def out_of_memory(bench: Bench) -> Answer:
     """Memory runs out over one store."""
-    from spread import reduce
+    from spread.reduce import computing
 
-    sums = reduce._sums
+    sums = computing._area_sums
 
     def starved(*arguments: Any, **named: Any) -> Any:
         if not bench.hit:
@@ -184,7 +184,7 @@ def out_of_memory(bench: Bench) -> Answer:
             raise MemoryError("unable to allocate")
         return sums(*arguments, **named)
 
-    with mock.patch.object(reduce, "_sums", starved):
+    with mock.patch.object(computing, "_area_sums", starved):
         return bench.ask()
 
 
