@@ -1,4 +1,4 @@
-"""Differentiable carbon and water of land: one file a process, bricks that can be swapped, an integrator that owns mass.
+"""Differentiable carbon and water of land: one file a process, bricks to swap, an integrator that owns mass.
 
 Cells are the last axis and time, where there is one, the first. Carbon is in gC m-2 and gC m-2 d-1, water in mm and
 mm d-1, temperature in degC, radiation in MJ m-2 d-1, vapour pressure deficit in hPa, CO2 in ppm.
