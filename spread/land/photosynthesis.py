@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from spread.land.forcing import Forcing, Site
-from spread.land.guarded import ratio
+from spread.land.guarded import arccos, ratio
 from spread.land.parameters import parameter
 from spread.land.shapes import Cells
 
@@ -118,7 +118,9 @@ def day_length(lat: Cells, doy: Cells) -> Cells:
     first and the last day of the polar night; there and beyond it is taken as 0.
     """
     declination = -jnp.deg2rad(23.4) * jnp.cos(2 * jnp.pi * (doy + 10) / 365)
-    m = jnp.tan(jnp.deg2rad(lat)) * jnp.tan(declination)
+    latitude = jnp.deg2rad(lat)
+    # The cosine of a pole may round below 0
+    m = jnp.sin(latitude) / jnp.maximum(jnp.cos(latitude), 1e-7) * jnp.tan(declination)
     within = jnp.abs(m) < 1
-    hours = 24 / jnp.pi * jnp.arccos(-jnp.where(within, m, 0))
+    hours = 24 / jnp.pi * arccos(-jnp.where(within, m, 0))
     return jnp.where(within, hours, jnp.where(m > 0, 24.0, 0.0))

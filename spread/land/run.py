@@ -118,10 +118,8 @@ def cells_of(*trees: Any) -> int:
     BadModel
         Where there are several lengths beside 1.
     """
-    lengths = set()
-    for tree in trees:
-        rank = 2 if isinstance(tree, Forcing) else 1
-        lengths |= {np.shape(leaf)[-1] for leaf in jax.tree.leaves(tree) if np.ndim(leaf) == rank}
+    ranked = ((2 if isinstance(tree, Forcing) else 1, leaf) for tree in trees for leaf in jax.tree.leaves(tree))
+    lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if np.ndim(leaf) == rank}
     if len(lengths - {1}) > 1:
         raise BadModel(f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same")
     return max(lengths, default=0)
@@ -164,6 +162,11 @@ def _sharing(cells: int) -> tuple[Any, Any]:
     return share, lambda tree: jax.tree.map(lambda leaf: leaf[..., :cells], tree)
 
 
+def _apart(tree: Any) -> Any:
+    """Keep the reading and writing of sequences out of the loops over cells: indexed memory keeps them from vectorising."""
+    return jax.lax.optimization_barrier(tree)
+
+
 _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 
 
@@ -175,8 +178,9 @@ def _scanned(
 
     def whole_step(fixed: Any, carried: State, weather: Forcing) -> tuple[State, dict[str, Any]]:
         bricks, place = eqx.combine(fixed, static)
+        weather = _apart(weather)
         after, fluxes = bricks.step(carried, weather, place)
-        return after, {name: getattr(fluxes, name) for name in outputs}
+        return after, _apart({name: getattr(fluxes, name) for name in outputs})
 
     step = jax.checkpoint(hoisted(whole_step, arrays, state, jax.tree.map(lambda x: x[0], forcing)))
     # No unroll: on a CPU the fusions of an unrolled step compute it again and again (4 to 10 times slower)
