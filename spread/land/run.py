@@ -80,7 +80,8 @@ def run(
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
     model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
     share, gather = _sharing(cells)
-    after, fluxes = _scanned(*share(model, state, forcing, site), tuple(outputs), block)
+    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
+    after, fluxes = _scanned(*shared, tuple(outputs), block)
     return gather(after), gather(fluxes)
 
 

@@ -15,7 +15,7 @@ STEP = 1e-6  # of each value, along a random direction
 
 def summed(*trees):
     """One number a cell from everything, in which no pool drowns the others."""
-    return sum(jnp.log1p(jnp.abs(x)) for x in jax.tree.leaves(trees))
+    return sum(jnp.arcsinh(x) for x in jax.tree.leaves(trees))
 
 
 def of_step(inputs):
@@ -28,11 +28,18 @@ def of_run(inputs):
 
 
 def some_direction(inputs, key):
+    """A random share of each value; of its distance from a pole of the equations where it has one."""
     leaves, structure = jax.tree.flatten(inputs)
     keys = jax.random.split(key, len(leaves))
-    return structure.unflatten(
-        [x * jax.random.uniform(k, jnp.shape(x), minval=-1.0) for x, k in zip(leaves, keys, strict=True)]
-    )
+    shares = [jax.random.uniform(k, jnp.shape(x), minval=-1.0) for x, k in zip(leaves, keys, strict=True)]
+    direction = structure.unflatten([x * share for x, share in zip(leaves, shares, strict=True)])
+
+    def poles(tree):
+        return tree[0].phenology.leaf_life, tree[0].phenology.labile_life, tree[3].lat
+
+    leaf, labile, lat = poles(inputs)
+    near = ((leaf - 1) / leaf, (labile - 1) / labile, 1 - jnp.abs(lat) / 90)
+    return eqx.tree_at(poles, direction, [v * share for v, share in zip(poles(direction), near, strict=True)])
 
 
 def moved(inputs, direction, by):

@@ -70,7 +70,6 @@ def test_any_draw_conserves_and_stays_positive(cells, wide, bar):
 rates_of_an_edge = st.one_of(st.just(0.0), st.sampled_from([1e-7, 0.1, 1.0, 1e20]), st.floats(0, 1e3))
 contents = st.one_of(st.just(0.0), st.floats(1e-3, 1e6))
 edges = st.tuples(st.sampled_from(CARBON), st.sampled_from(CARBON + EXITS)).filter(lambda e: e[0] != e[1])
-moving = jax.jit(carbon_step)
 
 
 @settings(max_examples=150, deadline=None)
