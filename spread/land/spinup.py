@@ -76,7 +76,9 @@ def spun_up(model: LandModel, state: State, forcing: Forcing, site: Site, rounds
     Notes
     -----
     Bare ground, where nothing grows for want of leaves, is a fixed point too; cycles that are run between the steps of
-    Newton's method lead away from it where it is unstable. A cell whose snow never melts has none.
+    Newton's method lead away from it where it is unstable. Where both bare ground and a canopy are stable, the search may
+    end in another of them than a run from the same state would. A cell whose snow never melts has none. Whether a cell
+    was found is in :attr:`Spinup.converged`; that takes float64 where soil turns over slowly.
     """
     return _found(*prepared(model, state, forcing, site), rounds, warm_up)
 
@@ -107,6 +109,8 @@ def _found(model: LandModel, state: State, forcing: Forcing, site: Site, rounds:
     kept = _kept(matrix)
     x = _unstacked(jnp.where(kept, _stacked(state), _stacked(x)), x)
     found, _ = _corrected(x, advanced(model, x, forcing, site, (), 1)[0], matrix)
+    # Rounding may take an empty pool just below zero
+    found = jax.tree.map(lambda y, before: jnp.where((y < 0) & (before >= 0), before, y), found, x)
     size = len(jax.tree.leaves(state))
     cycles = warm_up + turns * (size + 3) + size + 2
     return Spinup(found, residual(x, once), cycles)
