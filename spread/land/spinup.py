@@ -76,9 +76,9 @@ def spun_up(model: LandModel, state: State, forcing: Forcing, site: Site, rounds
     Notes
     -----
     Bare ground, where nothing grows for want of leaves, is a fixed point too; cycles that are run between the steps of
-    Newton's method lead away from it where it is unstable. Where both bare ground and a canopy are stable, the search may
-    end in another of them than a run from the same state would. A cell whose snow never melts has none. Whether a cell
-    was found is in :attr:`Spinup.converged`; that takes float64 where soil turns over slowly.
+    Newton's method lead away from it where it is unstable. Where both bare ground and a canopy are stable, the search
+    may end in another of them than a run from the same state would. A cell whose snow never melts has none. Whether a
+    cell was found is in :attr:`Spinup.converged`; that takes float64 where soil turns over slowly.
     """
     return _found(*prepared(model, state, forcing, site), rounds, warm_up)
 

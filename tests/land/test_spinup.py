@@ -90,8 +90,8 @@ def test_systems_of_all_cells_are_solved():
     with jax.enable_x64(True):
         solution, pivots = solved(jnp.asarray(matrix), jnp.asarray(right))
     assert np.all(np.asarray(pivots) > 0)
-    np.testing.assert_allclose(np.moveaxis(np.asarray(solution), -1, 0),
-                               [np.linalg.solve(matrix[..., c], right[:, c]) for c in range(7)], rtol=1e-11)  # fmt: skip
+    expected = np.stack([np.linalg.solve(matrix[..., c], right[:, c]) for c in range(7)], axis=-1)
+    np.testing.assert_allclose(solution, expected, rtol=1e-11)
 
 
 @pytest.mark.slow
