@@ -46,6 +46,10 @@ class Unreadable(SpreadError):
     """A store that cannot be read: missing, forbidden, damaged."""
 
 
+class BadModel(SpreadError):
+    """A land model that cannot be: bricks that do not go together, rates on edges that are not there."""
+
+
 class NotWritable(SpreadError):
     """A report that cannot be written: no permission, disk full, something else in its place."""
 
