@@ -6,6 +6,7 @@ replaces the argument before the dangerous operation.
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 from spread.land.shapes import Cells
@@ -23,9 +24,57 @@ def root(value: Cells) -> Cells:
     return jnp.where(there, jnp.sqrt(jnp.where(there, value, 1)), 0)
 
 
+@jax.custom_jvp
 def lost_share(exposure: Cells) -> Cells:
-    """``1 - exp(-exposure)``, exact for small exposures; 0 to 1 for an exposure that is not negative."""
-    return -jnp.expm1(-exposure)
+    """``1 - exp(-exposure)``, exact for small exposures; 0 to 1 for an exposure that is not negative.
+
+    Notes
+    -----
+    In float32 a series of 8 terms below 0.5 (its first term left out is 1e-8 of the value), which a loop over cells can
+    hold in registers, unlike ``expm1``.
+    """
+    if jnp.result_type(exposure) != jnp.float32:
+        return -jnp.expm1(-exposure)
+    series = jnp.ones_like(exposure)
+    for n in range(8, 1, -1):
+        series = 1 - exposure / n * series
+    return jnp.where(exposure < 0.5, exposure * series, 1 - jnp.exp(-exposure))
+
+
+@lost_share.defjvp
+def _lost_share_jvp(primals: tuple[Cells], tangents: tuple[Cells]) -> tuple[Cells, Cells]:
+    share = lost_share(*primals)
+    return share, (1 - share) * tangents[0]
+
+
+@jax.custom_jvp
+def arccos(cosine: Cells) -> Cells:
+    """Angle [rad] of a cosine between -1 and 1, both excluded.
+
+    Notes
+    -----
+    In float32 the polynomial of Abramowitz & Stegun 4.4.46, exact to 2e-8, a tenth of the rounding of the result;
+    the library's function goes through ``atan2``, one cell at a time.
+    """
+    if jnp.result_type(cosine) != jnp.float32:
+        return jnp.arccos(cosine)
+    size = jnp.abs(cosine)
+    polynomial = jnp.full_like(size, _ARCCOS[0])
+    for coefficient in _ARCCOS[1:]:
+        polynomial = polynomial * size + coefficient
+    angle = jnp.sqrt(1 - size) * polynomial
+    return jnp.where(cosine < 0, jnp.pi - angle, angle)
+
+
+_ARCCOS = (
+    -0.0012624911, 0.0066700901, -0.0170881256, 0.0308918810, -0.0501743046, 0.0889789874, -0.2145988016, 1.5707963050,
+)  # fmt: skip
+"""Coefficients of A&S 4.4.46, highest power first."""
+
+
+@arccos.defjvp
+def _arccos_jvp(primals: tuple[Cells], tangents: tuple[Cells]) -> tuple[Cells, Cells]:
+    return arccos(*primals), -tangents[0] / jnp.sqrt((1 - primals[0]) * (1 + primals[0]))
 
 
 def smooth_minimum(one: Cells, other: Cells, curvature: float = 0.98) -> Cells:

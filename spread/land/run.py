@@ -80,7 +80,8 @@ def run(
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
     model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
     share, gather = _sharing(cells)
-    after, fluxes = _scanned(*share(model, state, forcing, site), tuple(outputs), block)
+    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
+    after, fluxes = _scanned(*shared, tuple(outputs), block)
     return gather(after), gather(fluxes)
 
 
@@ -118,17 +119,19 @@ def cells_of(*trees: Any) -> int:
     BadModel
         Where there are several lengths beside 1.
     """
-    lengths = set()
-    for tree in trees:
-        rank = 2 if isinstance(tree, Forcing) else 1
-        lengths |= {np.shape(leaf)[-1] for leaf in jax.tree.leaves(tree) if np.ndim(leaf) == rank}
+    ranked = ((2 if isinstance(tree, Forcing) else 1, leaf) for tree in trees for leaf in jax.tree.leaves(tree))
+    lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if np.ndim(leaf) == rank}
     if len(lengths - {1}) > 1:
-        raise BadModel(f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same")
+        raise BadModel(
+            f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same"
+        )
     return max(lengths, default=0)
 
 
 def _checked(forcing: Forcing, outputs: Sequence[str]) -> int:
-    breaches = [f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS]
+    breaches = [
+        f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS
+    ]
     lengths = {name: np.shape(value)[0] if np.ndim(value) else 0 for name, value in vars(forcing).items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         breaches.append(f"every field of the forcing needs the same number of steps on its first axis, not {lengths}")
@@ -164,6 +167,11 @@ def _sharing(cells: int) -> tuple[Any, Any]:
     return share, lambda tree: jax.tree.map(lambda leaf: leaf[..., :cells], tree)
 
 
+def _apart(tree: Any) -> Any:
+    """Keep the reading and writing of sequences out of the loops over cells: indexed memory keeps them from vectorising."""
+    return jax.lax.optimization_barrier(tree)
+
+
 _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 
 
@@ -175,8 +183,9 @@ def _scanned(
 
     def whole_step(fixed: Any, carried: State, weather: Forcing) -> tuple[State, dict[str, Any]]:
         bricks, place = eqx.combine(fixed, static)
+        weather = _apart(weather)
         after, fluxes = bricks.step(carried, weather, place)
-        return after, {name: getattr(fluxes, name) for name in outputs}
+        return after, _apart({name: getattr(fluxes, name) for name in outputs})
 
     step = jax.checkpoint(hoisted(whole_step, arrays, state, jax.tree.map(lambda x: x[0], forcing)))
     # No unroll: on a CPU the fusions of an unrolled step compute it again and again (4 to 10 times slower)

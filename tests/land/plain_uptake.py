@@ -102,6 +102,10 @@ def farquhar_medlyn(p, leaf_area, stress, w, site):
     return gpp, 1.6 * medlyn * net / w["co2"] * leaves * hours / 24.0
 
 
+def layers(network):
+    return {name: [np.asarray(layer) for layer in getattr(network, name)] for name in ("weights", "biases")}
+
+
 def forward(weights, biases, x):
     for n, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
         x = np.tanh(x) if n else x

@@ -31,8 +31,8 @@ every_scheme = pytest.mark.parametrize("scheme", PLAIN, ids=lambda scheme: schem
 either_width = pytest.mark.parametrize("wide", [False, True], ids=["float32", "float64"])
 
 
-def made(scheme, key=jax.random.key(5)):
-    return scheme(key) if scheme in NEURAL else scheme()
+def made(scheme):
+    return scheme(jax.random.key(5)) if scheme in NEURAL else scheme()
 
 
 def soaked(key, cells):
@@ -61,13 +61,11 @@ def test_it_is_what_the_papers_say(scheme):
     with jax.enable_x64(True):
         brick, water = draw(made(scheme), jax.random.key(1), CELLS), soaked(jax.random.key(2), CELLS)
         value, _, _ = stress_of(brick, water)
-    known = [{name: np.float64(np.broadcast_to(v, (CELLS,))[cell]) for name, v in vars(brick).items() if eqx.is_array(v)}
-             for cell in range(CELLS)]  # fmt: skip
     if scheme in NEURAL:
-        network = brick.network
-        known = [
-            {"weights": list(map(np.asarray, network.weights)), "biases": list(map(np.asarray, network.biases))}
-        ] * CELLS
+        known = [plain_uptake.layers(brick.network)] * CELLS
+    else:
+        given = {name: np.broadcast_to(values, (CELLS,)) for name, values in vars(brick).items()}
+        known = [{name: values[cell] for name, values in given.items()} for cell in range(CELLS)]
     expected = [PLAIN[scheme](p, float(amount)) for p, amount in zip(known, water, strict=True)]
     np.testing.assert_allclose(value, expected, rtol=1e-10, atol=1e-12)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from spread.land.guarded import arccos
 from spread.land.shapes import Cells
 
 
@@ -32,9 +33,11 @@ def day_length(lat: Cells, doy: Cells) -> Cells:
     The derivative of arccos is infinite at the first and the last day of the polar night; there and beyond it is taken
     as 0.
     """
-    m = jnp.tan(jnp.deg2rad(lat)) * jnp.tan(declination(doy))
+    latitude = jnp.deg2rad(lat)
+    # The cosine of a pole may round below 0
+    m = jnp.sin(latitude) / jnp.maximum(jnp.cos(latitude), 1e-7) * jnp.tan(declination(doy))
     within = jnp.abs(m) < 1
-    hours = 24 / jnp.pi * jnp.arccos(-jnp.where(within, m, 0))
+    hours = 24 / jnp.pi * arccos(-jnp.where(within, m, 0))
     return jnp.where(within, hours, jnp.where(m > 0, 24.0, 0.0))
 
 
