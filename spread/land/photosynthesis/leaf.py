@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from spread.land.forcing import Forcing
-from spread.land.guarded import root
+from spread.land.guarded import lost_share, root
 from spread.land.shapes import Cells
 
 CARBON_MASS = 12.0107  # g mol-1, IUPAC
@@ -36,7 +36,7 @@ def surface_pressure(elevation: Cells) -> Cells:
 
 def intercepted(leaf_area: Cells, extinction: Cells) -> Cells:
     """Share of light that a canopy intercepts: ``1 - exp(-extinction leaf_area)`` (Monsi & Saeki 1953)."""
-    return -jnp.expm1(-extinction * leaf_area)
+    return lost_share(extinction * leaf_area)
 
 
 def root_of_deficit(forcing: Forcing) -> Cells:
@@ -118,4 +118,4 @@ def limited_by_capacity(factor: Cells, cost: Cells) -> Cells:
     """
     pays = factor > cost
     share = jnp.where(pays, cost / jnp.where(pays, factor, 1), 1)
-    return root(1 - jnp.cbrt(share) ** 2)
+    return root(-jnp.expm1(jnp.log(share) / 1.5))
