@@ -59,7 +59,7 @@ class PModel(AbstractPhotosynthesis):
         cost = leaf.michaelis_menten(tas, pressure) + gamma
         xi = jnp.sqrt(self.cost_ratio * cost / (leaf.DIFFUSIVITY_RATIO * leaf.relative_viscosity(tas)))
         dry = 10 * leaf.root_of_deficit(forcing)  # Pa0.5
-        over = jnp.maximum(ambient - gamma, 0)  # below Gamma* there is nothing to gain
+        over = ambient - gamma  # below 0 no capacity pays, and nothing is assimilated
         drawdown = over * dry / (xi + dry)
         inside = over - drawdown
         factor = inside / (inside + 3 * gamma)
