@@ -16,6 +16,7 @@ from spread.errors import BadModel, did_you_mean
 from spread.land.forcing import Forcing, Site
 from spread.land.invariants import hoisted
 from spread.land.model import LandModel
+from spread.land.network import Network
 from spread.land.shapes import Steps
 from spread.land.state import Fluxes, State
 
@@ -124,13 +125,22 @@ def cells_of(*trees: Any) -> int:
     BadModel
         Where there are several lengths beside 1.
     """
-    ranked = ((2 if isinstance(tree, Forcing) else 1, leaf) for tree in trees for leaf in jax.tree.leaves(tree))
-    lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if np.ndim(leaf) == rank}
+    ranked = (
+        (2 if isinstance(tree, Forcing) else 1, leaf)
+        for tree in trees
+        for leaf in jax.tree.leaves(tree, is_leaf=_is_network)
+    )
+    lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if not _is_network(leaf) and np.ndim(leaf) == rank}
     if len(lengths - {1}) > 1:
         raise BadModel(
             f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same"
         )
     return max(lengths, default=0)
+
+
+def _is_network(leaf: Any) -> bool:
+    """Whether a part of a tree holds weights that are the same for all cells, whatever their shape."""
+    return isinstance(leaf, Network)
 
 
 def _checked(forcing: Forcing, outputs: Sequence[str]) -> int:
@@ -158,6 +168,8 @@ def _sharing(cells: int) -> tuple[Any, Any]:
     missing = -cells % len(devices)
 
     def lay(leaf: Any) -> Any:
+        if _is_network(leaf):
+            return jax.device_put(leaf, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
         if not eqx.is_array(leaf):
             return leaf
         split = leaf.ndim > 0 and leaf.shape[-1] == cells
@@ -167,7 +179,7 @@ def _sharing(cells: int) -> tuple[Any, Any]:
         return jax.device_put(leaf, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)))
 
     def share(*trees: Any) -> Any:
-        return tuple(jax.tree.map(lay, tree) for tree in trees)
+        return tuple(jax.tree.map(lay, tree, is_leaf=_is_network) for tree in trees)
 
     return share, lambda tree: jax.tree.map(lambda leaf: leaf[..., :cells], tree)
 
