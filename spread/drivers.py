@@ -272,4 +272,4 @@ def _places(ds: xr.Dataset, dims: tuple[str, ...]) -> dict[str, Floats]:
         percent = str(ds["sftlf"].attrs.get("units", "%")).strip() == "%"
         land = np.nan_to_num(flat(ds["sftlf"])) * (0.01 if percent else 1.0)
     elevation = np.nan_to_num(flat(ds["orog"])) if "orog" in ds else np.zeros_like(lat)
-    return {"lat": lat, "elevation": elevation, "weight": area * land, "place": np.arange(lat.size)}
+    return {"lat": lat, "elevation": elevation, "weight": area * land, "place": np.arange(lat.size, dtype=np.float64)}

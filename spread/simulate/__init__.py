@@ -9,11 +9,20 @@
 from spread.simulate.derivatives import derivatives
 from spread.simulate.labels import CLOSURE, FROM_KERNEL
 from spread.simulate.members import as_member, conformed, step_means
-from spread.simulate.outcome import Outcome
-from spread.simulate.parameters import draws, number_of_draws, parameter_values, with_parameters
+from spread.simulate.outcome import Outcome, yearly_means
+from spread.simulate.parameters import (
+    brick,
+    bricks_of,
+    draws,
+    number_of_draws,
+    parameter_values,
+    standard_model,
+    with_parameters,
+)  # fmt: skip
 from spread.simulate.running import SpinUp, simulate
 
 __all__ = [
-    "CLOSURE", "FROM_KERNEL", "Outcome", "SpinUp", "as_member", "conformed", "derivatives", "draws",
-    "number_of_draws", "parameter_values", "simulate", "step_means", "with_parameters",
+    "CLOSURE", "FROM_KERNEL", "Outcome", "SpinUp", "as_member", "brick", "bricks_of", "conformed", "derivatives",
+    "draws", "number_of_draws", "parameter_values", "simulate", "standard_model", "step_means", "with_parameters",
+    "yearly_means",
 ]  # fmt: skip

@@ -84,6 +84,7 @@ def _described(name: str) -> dict[str, str]:
 def attributes(
     model: LandModel, state: State, weather: xr.Dataset, drawn: int, facets: Mapping[str, str] | None
 ) -> dict[str, Any]:
+    """Facets and provenance: bricks, the digest of parameters, versions, what was done to the forcing."""
     digest = digest_of(model, state)
     return {
         "Conventions": "CF-1.11", "activity_id": "LS3MIP", "institution_id": "spread", "source_id": "spread-land",

@@ -72,3 +72,41 @@ class Outcome:
         value = np.einsum("tdc,tc->d", flat, weights) if drawn else np.einsum("tc,tc->", flat, weights)
         dims = ("draw",) if drawn else ()
         return xr.DataArray(value, dims=dims, name=self.variable_id, attrs={"units": field.attrs["units"]})
+
+
+def yearly_means(simulated: xr.Dataset, weather: xr.Dataset) -> xr.Dataset:
+    """Means over all places and the steps of each year, on ``draw`` and ``year``.
+
+    Parameters
+    ----------
+    simulated : xarray.Dataset
+        As :func:`spread.simulate.simulate` gives it.
+    weather : xarray.Dataset
+        Its drivers.
+
+    Returns
+    -------
+    xarray.Dataset
+        Every variable of a member, ``draw`` of size 1 where parameters were not drawn; and for each budget the largest
+        absolute value that is left in a step of the year [kg m-2].
+    """
+    years = np.unique(weather["year"].values)
+    places = weather["place"].values.astype(int)
+    area = weather["weight"].values / weather["weight"].values.sum()
+    inside = weather["year"].values[None, :] == years[:, None]
+    share = inside * weather["days"].values
+    share = share / share.sum(1, keepdims=True)
+    made = {}
+    for name, field in simulated.data_vars.items():
+        if "time" not in field.dims:
+            continue
+        wide = field if "draw" in field.dims else field.expand_dims("draw", 1)
+        flat = wide.transpose("time", "draw", ...).values.reshape(*wide.shape[:2], -1)
+        flat = (flat if "cell" in field.dims else flat[..., places]).astype(np.float64)
+        if name in FROM_KERNEL:
+            mean = np.einsum("yt,tdc,c->dy", share, flat, area, optimize=True)
+        else:
+            mean = np.stack([np.abs(flat[steps]).max((0, 2)) for steps in inside], 1)
+        made[str(name)] = (("draw", "year"), mean, {k: v for k, v in field.attrs.items() if k != "cell_methods"})
+    number = simulated.sizes.get("draw", 1)
+    return xr.Dataset(made, coords={"year": years, "draw": np.arange(number)}, attrs=simulated.attrs)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +16,47 @@ import numpy as np
 
 from spread.errors import BadModel, did_you_mean
 from spread.land import LandModel, parameters_of
+
+
+def standard_model() -> LandModel:
+    """The default bricks with their default parameters."""
+    return LandModel()
+
+
+def brick(process: str, name: str) -> eqx.Module:
+    """A brick by its name, with default parameters.
+
+    Parameters
+    ----------
+    process : str
+        Such as ``water_stress``.
+    name : str
+        Of the class.
+
+    Returns
+    -------
+    equinox.Module
+        For :class:`~spread.land.model.LandModel`.
+
+    Raises
+    ------
+    BadModel
+        If there is none of that name, or it needs more than defaults.
+    """
+    processes = [f.name for f in dataclasses.fields(LandModel) if f.name != "leaf_mass"]
+    if process not in processes:
+        raise BadModel(f"land model: no process is called {process!r}: {did_you_mean(process, processes)}")
+    module = import_module(f"spread.land.{process}")
+    known = {
+        n: c for n, c in vars(module).items()
+        if isinstance(c, type) and issubclass(c, eqx.Module) and c.__module__ == module.__name__ and "Abstract" not in n
+    }  # fmt: skip
+    if name not in known:
+        raise BadModel(f"land model: no brick of {process} is called {name!r}: {did_you_mean(name, tuple(known))}")
+    try:
+        return known[name]()
+    except TypeError as error:
+        raise BadModel(f"land model: {name} cannot be made by its name alone ({error}); make it in Python") from error
 
 
 def number_of_draws(model: LandModel) -> int:

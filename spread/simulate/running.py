@@ -149,8 +149,8 @@ def run_cells(
     parts = []
     with jax.enable_x64(dtype == "float64"):
         for start in range(0, weather.sizes["cell"], per_block):
-            wide = (_padded(_only(w, start, per_block), per_block) for w in (weather, before))
-            made = _run_block(*wide, model, state, columns, spin_up, dtype)
+            now, past = (_padded(_only(w, start, per_block), per_block) for w in (weather, before))
+            made = _run_block(now, past, model, state, columns, spin_up, dtype)
             there = min(per_block, weather.sizes["cell"] - start)
             parts.append({n: v.reshape(len(v), per_block, columns)[:, :there] for n, v in made.items()})
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
