@@ -219,7 +219,7 @@ def _alone(pair: xr.Dataset) -> xr.Dataset:
 
 
 def _store(ds: xr.Dataset, path: Path) -> None:
-    ds.to_zarr(path, consolidated=True, zarr_format=3)
+    ds.to_zarr(path, consolidated=False, zarr_format=3)
 
 
 def _draw(figure: Any, path: Path, title: str, summary: dict[str, Any]) -> None:

@@ -97,7 +97,8 @@ def attribute(
             given = change(given) if change.name in chosen else given
         made = run_setup(given, executor)
         values[chosen] = np.atleast_1d(outcome.of(made, given.forcing).values)
-    effects = factor_effects(values)
+    made_of = factor_effects(values)
+    effects = {chosen: made_of[chosen] for chosen in subsets(names)[1:]}
     units = made[outcome.variable_id].attrs["units"]
     terms = [" x ".join(name for name in names if name in chosen) for chosen in effects]
     none, everything = values[frozenset()], values[frozenset(names)]

@@ -6,7 +6,7 @@ Drawn for print, from yearly means on ``draw, year``; where parameters were draw
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -55,7 +55,7 @@ def budget(yearly: xr.Dataset, title: str) -> Figure:
     for axes, (subtitle, names) in zip(panels, _PANELS, strict=False):
         for name in names:
             factor, unit = _shown(name)
-            _band(axes, years, yearly[name].values * factor, PAINT[name], _brief(name))
+            _band(axes, years, yearly[name].values * factor, PAINT[name], name)
         _finish(axes, subtitle, unit, legend=len(names) > 1)
     axes = panels[5]
     total = float(sum(yearly[name].max() for name in ("cVeg", "cSoil", "cLitter")))
@@ -65,7 +65,7 @@ def budget(yearly: xr.Dataset, title: str) -> Figure:
     axes.axhline(_ULP * total, color=PAINT["cSoil"], linestyle=":", linewidth=1)
     axes.axhline(_ULP * float(yearly["mrso"].max()), color=PAINT["mrso"], linestyle=":", linewidth=1)
     axes.set_ylim(1e-9, 1e-1)
-    _finish(axes, "Budgets: largest rest in a step (dotted: rounding of the mean pool)", "kg m-2", legend=True)
+    _finish(axes, "Rest of budgets (dotted: 1 ulp of mean pools)", "kg m-2", legend=True)
     return figure
 
 
@@ -91,7 +91,7 @@ def counterfactual(pair: xr.Dataset, title: str) -> Figure:
         values = {run: pair[name].sel(run=run).transpose("draw", "year").values * factor for run in pair["run"].values}
         above, below = panels[column], panels[column + len(COMPARED)]
         _band(above, years, values["baseline"], BASELINE, "baseline")
-        _band(above, years, values["changed"], CHANGED, str(pair.attrs["change_label"]))
+        _band(above, years, values["changed"], CHANGED, "changed")
         _finish(above, VARIABLES[name].long_name, unit, legend=column == 0)
         below.axhline(0.0, color="#888888", linewidth=0.8)
         _band(below, years, values["changed"] - values["baseline"], CHANGED, "")
@@ -128,7 +128,7 @@ def effects(attribution: xr.Dataset, title: str) -> Figure:
         axes.plot(middle, at, "|", color="black", markersize=7)
     axes.axvline(0.0, color="#888888", linewidth=0.8)
     axes.set_yticks(at, [str(n).replace(" x ", " \u00d7 ") for n in names])
-    _finish(axes, "bar: mean, line: 5-95 % of draws" if values.shape[1] > 1 else "", "", legend=False)
+    _finish(axes, "bar: mean, line: 5-95 % of draws" if values.shape[1] > 1 else "", "", False, "x")
     axes.set_xlabel(f"{VARIABLES[name].long_name} [{unit}]", fontsize=9)
     return figure
 
@@ -171,10 +171,6 @@ def _shown(name: str) -> tuple[float, str]:
     return factor, unit
 
 
-def _brief(name: str) -> str:
-    return f"{VARIABLES[name].long_name[0].lower()}{VARIABLES[name].long_name[1:]} ({name})"
-
-
 def _band(axes: Any, years: NDArray[Any], values: NDArray[np.float64], paint: str, label: str) -> None:
     """The median over draws (``draw, year``), and 5-95 % of them."""
     if values.shape[0] > 1:
@@ -183,14 +179,17 @@ def _band(axes: Any, years: NDArray[Any], values: NDArray[np.float64], paint: st
     axes.plot(years, np.median(values, axis=0), color=paint, linewidth=1.8, label=label)
 
 
-def _finish(axes: Any, subtitle: str, unit: str, legend: bool) -> None:
+def _finish(axes: Any, subtitle: str, unit: str, legend: bool, grid: Literal["x", "y"] = "y") -> None:
     axes.set_title(subtitle, loc="left", fontsize=9)
     axes.set_ylabel(unit, fontsize=9)
     axes.tick_params(labelsize=8)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_xaxis().get_scale() == "linear" and axes.get_ylabel():
         axes.xaxis.get_major_locator().set_params(integer=True)
     if legend:
-        axes.legend(fontsize=7.5, frameon=False)
+        low, high = axes.get_ylim()
+        if axes.get_yscale() == "linear":
+            axes.set_ylim(low, high + 0.22 * (high - low))  # room for the legend
+        axes.legend(fontsize=7.5, loc="upper right", ncols=2, framealpha=0.7, edgecolor="none")
