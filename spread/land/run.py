@@ -75,13 +75,19 @@ def run(
     dtype = jnp.result_type(state.soil)
     if block is None:
         block = block_length(steps, max(cells, 1) * dtype.itemsize * len(jax.tree.leaves(state)))
-    # The state is what a run carries: every field of it has the shape of the cells
+    model, state, forcing, site = prepared(model, state, forcing, site)
+    share, gather = _sharing(cells)
+    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
+    after, fluxes = advanced(*shared, tuple(outputs), block)
+    return gather(after), gather(fluxes)
+
+
+def prepared(model: LandModel, state: State, forcing: Forcing, site: Site) -> tuple[LandModel, State, Forcing, Site]:
+    """Everything in the dtype of the state, and all of the state, which is carried, in the shape of the cells."""
+    cells, dtype = cells_of(model, state, forcing, site), jnp.result_type(state.soil)
     shape = (cells,) if cells else ()
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
-    model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
-    share, gather = _sharing(cells)
-    after, fluxes = _scanned(*share(model, state, forcing, site), tuple(outputs), block)
-    return gather(after), gather(fluxes)
+    return _cast(model, dtype), state, _cast(forcing, dtype), _cast(site, dtype)
 
 
 def block_length(steps: int, state_bytes: int, free: int | None = None) -> int:
@@ -121,12 +127,16 @@ def cells_of(*trees: Any) -> int:
     ranked = ((2 if isinstance(tree, Forcing) else 1, leaf) for tree in trees for leaf in jax.tree.leaves(tree))
     lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if np.ndim(leaf) == rank}
     if len(lengths - {1}) > 1:
-        raise BadModel(f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same")
+        raise BadModel(
+            f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same"
+        )
     return max(lengths, default=0)
 
 
 def _checked(forcing: Forcing, outputs: Sequence[str]) -> int:
-    breaches = [f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS]
+    breaches = [
+        f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS
+    ]
     lengths = {name: np.shape(value)[0] if np.ndim(value) else 0 for name, value in vars(forcing).items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         breaches.append(f"every field of the forcing needs the same number of steps on its first axis, not {lengths}")
@@ -163,7 +173,7 @@ def _sharing(cells: int) -> tuple[Any, Any]:
 
 
 def _apart(tree: Any) -> Any:
-    """Keep the reading and writing of sequences out of the loops over cells: indexed memory keeps them from vectorising."""
+    """Keep the reading and writing of sequences out of the loops over cells, which do not vectorise around an index."""
     return jax.lax.optimization_barrier(tree)
 
 
@@ -171,9 +181,10 @@ _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 
 
 @eqx.filter_jit
-def _scanned(
+def advanced(
     model: LandModel, state: State, forcing: Forcing, site: Site, outputs: tuple[str, ...], block: int
 ) -> tuple[State, dict[str, Steps]]:
+    """Scan over the steps: as :func:`run`, for arrays of one dtype and a state of the shape of the cells."""
     arrays, static = eqx.partition((model, site), eqx.is_array)
 
     def whole_step(fixed: Any, carried: State, weather: Forcing) -> tuple[State, dict[str, Any]]:
