@@ -1,4 +1,4 @@
-"""The command line: ``spread demo | run | search | check | doctor``.
+"""The command line: ``spread demo | run | search | check | doctor | land run | whatif``.
 
 Errors are one line on standard error. Exit codes: 0 done; 2 the request cannot be answered, nothing was written;
 3 a report was written, but some store could not be read (trying again may help); 130 interrupted, nothing was written.
@@ -54,9 +54,44 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
     check.add_argument("--json", action="store_true", help="print the plan as JSON")
 
+    _add_simulations(commands)
+
     doctor = commands.add_parser("doctor", help="environment, engines, credentials, reachability of the catalogs")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser
+
+
+def _add_simulations(commands: Any) -> None:
+    land = commands.add_parser("land", help="the land model: carbon and water of land, simulated")
+    verbs = land.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = verbs.add_parser("run", help="run the land model and write its members, tables and figures")
+    run.add_argument("changes", nargs="*", metavar="CHANGE", help="such as PROCESS=BRICK; see spread whatif --help")
+    run.add_argument("--draws", type=int, default=0, metavar="N", help="draws of parameters (default: 0, the defaults)")
+    run.add_argument("--out", type=Path, help="folder of the results (default: ./land-run)")
+    whatif = commands.add_parser("whatif", help="what a change would do to the land, with its range over parameters")
+    whatif.add_argument(
+        "changes", nargs="+", metavar="CHANGE",
+        help="co2-1996 (CO2 stays at a year's), +2K, pr-30%%, no-fire, PROCESS=BRICK; several are also attributed",
+    )  # fmt: skip
+    whatif.add_argument("--draws", type=int, default=16, metavar="N", help="draws of parameters (default: 16)")
+    whatif.add_argument("--outcome", default="nbp", metavar="VARIABLE", help="what is attributed (default: nbp)")
+    whatif.add_argument("--out", type=Path, help="folder of the results (default: ./whatif)")
+    for parser in (run, whatif):
+        place = parser.add_mutually_exclusive_group()
+        place.add_argument(
+            "--site",
+            type=float,
+            nargs="?",
+            const=50.0,
+            metavar="LATITUDE",
+            help="synthetic daily weather (default: 50)",
+        )
+        place.add_argument("--grid", action="store_true", help="synthetic monthly weather on a coarse global grid")
+        place.add_argument("--forcing", metavar="FILE", help="CF weather: a netCDF file or Zarr store")
+        parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
+        parser.add_argument("--scheduler", metavar="WHERE", help="dask cluster, as in spread run")
+        parser.add_argument("--workers", metavar="N", help="how many workers a new cluster has")
+        parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command: Callable[[argparse.Namespace], int] = {
         "demo": _demo, "run": _run, "search": _search, "check": _check, "doctor": _doctor,
+        "land": _land, "whatif": _whatif,
     }[arguments.command]  # fmt: skip
     try:
         return command(arguments)
@@ -199,6 +235,72 @@ def _check(arguments: argparse.Namespace) -> int:
     with _progress() as show:
         found = plan.check(study, show)
     print(json.dumps(found.as_dict(), indent=1) if arguments.json else found.table())
+    return 0
+
+
+def _place(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the commands that simulate have in common."""
+    from spread.errors import NotFound
+
+    if arguments.scheduler is None and arguments.workers is not None:
+        raise NotFound(f"--workers {arguments.workers}: of what cluster? Say --scheduler local, or slurm, ...")
+    where = arguments.forcing or ("grid" if arguments.grid else "site")
+    lat = 50.0 if arguments.site is None else arguments.site
+    return {"where": where, "lat": lat, "draws": arguments.draws, "seed": arguments.seed}
+
+
+def _cluster(arguments: argparse.Namespace) -> Any:
+    from contextlib import nullcontext
+
+    from spread.cluster import connected
+
+    return nullcontext() if arguments.scheduler is None else connected(arguments.scheduler, arguments.workers)
+
+
+def _land(arguments: argparse.Namespace) -> int:
+    from spread.simulations import run_land
+
+    out, given = arguments.out or Path("land-run"), _place(arguments)
+    with _progress() as show, _cluster(arguments) as executor:
+        summary = run_land(out=out, changes=arguments.changes, executor=executor, progress=show, **given)
+    return _said(summary, summary["means"], out / "figures" / "budget.png", arguments.json)
+
+
+def _whatif(arguments: argparse.Namespace) -> int:
+    from spread.simulations import run_whatif
+
+    out, given = arguments.out or Path("whatif"), _place(arguments)
+    with _progress() as show, _cluster(arguments) as executor:
+        summary = run_whatif(
+            arguments.changes, out=out, outcome=arguments.outcome, executor=executor, progress=show, **given
+        )
+    rows = {
+        f"{change}: {name}": row
+        for change, found in summary["differences_in_the_last_ten_years"].items()
+        for name, row in found.items()
+    } | {
+        f"effect of {term} on {arguments.outcome}": row
+        for term, row in summary.get("attribution", {}).get("effects", {}).items()
+    }
+    return _said(summary, rows, out / "figures", arguments.json)
+
+
+def _said(summary: dict[str, Any], rows: dict[str, dict[str, Any]], shown: Path, as_json: bool) -> int:
+    """Print a summary: its numbers with their range over draws."""
+    if as_json:
+        print(json.dumps(summary, indent=1))
+        return 0
+    if summary["synthetic"]:
+        from spread.figures.words import SYNTHETIC
+
+        print(SYNTHETIC)
+    width = max(map(len, rows))
+    drawn = summary["draws"] > 0
+    print(f"{'':{width}}  {'5 %':>11} {'50 %':>11} {'95 %':>11}" if drawn else f"{'':{width}}  {'mean':>11}")
+    for name, row in rows.items():
+        numbers = [row["q5"], row["q50"], row["q95"]] if drawn else [row["q50"]]
+        print(f"{name:{width}}  {' '.join(f'{number:11.4g}' for number in numbers)}  {row['units']}")
+    print(f"written: {shown}", file=sys.stderr)
     return 0
 
 

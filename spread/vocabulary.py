@@ -254,6 +254,38 @@ VARIABLES = _table(
         "cVeg", "vegetation_carbon_content", "Carbon mass in vegetation", "kg m-2", _LAND, "land", "land",
         (-1e-3, 200.0), plausible_mean=_CVEG_MEAN, jump=1.0, recurs=True,
     ),
+    Variable(
+        "ra", "surface_upward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_plant_respiration",
+        "Respiration of plants", "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), plausible_mean=_GPP_MEAN,
+        display=("g m-2 d-1", 8.64e7), positive="up", jump=1e-8,
+    ),
+    Variable(
+        "rh", "surface_upward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_heterotrophic_respiration",
+        "Heterotrophic respiration", "kg m-2 s-1", _LAND, "land", "land", (-1e-8, 1e-6), plausible_mean=_GPP_MEAN,
+        display=("g m-2 d-1", 8.64e7), positive="up", jump=1e-8,
+    ),
+    # Leaf area of dense forest is 5 to 8, the highest on record about 20 (Asner et al. 2003, Glob. Ecol. Biogeogr. 12).
+    Variable(
+        "lai", "leaf_area_index", "Leaf area index", "1", _LAND, "land", "land", (-1e-3, 60.0),
+        plausible_mean=(0.05, 15.0), jump=1.0, recurs=True,
+    ),
+    Variable(
+        "mrro", "runoff_flux", "Total runoff", "kg m-2 s-1", _LAND, "land", "land", (-1e-4, 0.01), anomaly="percent",
+        plausible_mean=(1e-7, 7e-5), display=("mm d-1", 86400.0), recurs=True,
+    ),
+    Variable(
+        "mrso", "mass_content_of_water_in_soil", "Total soil moisture content", "kg m-2", _LAND, "land", "land",
+        (-1e-3, 5e4), anomaly="percent", plausible_mean=(10.0, 2e4), recurs=True,
+    ),
+    # Litter holds a tenth of what plants do, soil some 1,500 Pg C to one metre and twice that with permafrost.
+    Variable(
+        "cLitter", "litter_mass_content_of_carbon", "Carbon mass in litter", "kg m-2", _LAND, "land", "land",
+        (-1e-3, 100.0), plausible_mean=(1e-3, 10.0), jump=1.0, recurs=True,
+    ),
+    Variable(
+        "cSoil", "soil_mass_content_of_carbon", "Carbon mass in soil", "kg m-2", _LAND, "land", "land",
+        (-1e-3, 500.0), plausible_mean=(0.5, 100.0), jump=1.0, recurs=True,
+    ),
     Variable("areacella", "cell_area", "Grid-cell area", "m2", "area: sum", "atmos", "all", (0.0, 1e12)),
     Variable("sftlf", "land_area_fraction", "Percentage of the grid cell occupied by land", "%", "area: mean", "atmos",
              "all", (0.0, 100.001)),

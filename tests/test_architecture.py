@@ -19,7 +19,8 @@ LEAVES = {
 STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
 ALLOWED = {"figures": {"report", "ensemble"}, "selection": {"catalog"}}  # what a stage may import of the others
 KERNELS = {"diffusion", "emulator", "land", "coupled"}
-WIRES = {"flow", "datasets", "plan", "counterfactual"}
+WIRES = {"flow", "datasets", "plan", "counterfactual", "drivers", "simulations"}
+BRIDGES = {"simulate", "learning"}  # between xarray and JAX
 # made once, by hand, with tools that the package does not need
 DERIVATIONS = {"natural_earth/derive.py", "demo/calibrate.py", "errata/derive.py"}
 
@@ -129,6 +130,17 @@ def test_nothing_imports_the_dashboard(path):
 @pytest.mark.parametrize(("name", "path"), files_of(STAGES | WIRES).items(), ids=files_of(STAGES | WIRES))
 def test_no_stage_imports_jax(name, path):
     assert not theirs(named(everywhere(path))) & {"jax", "jaxlib", "equinox", "optax"}
+
+
+@every_file
+def test_datasets_and_jax_meet_on_bridges_only(path):
+    names = theirs(named(everywhere(path)))
+    assert part(path) in BRIDGES or not {"xarray", "jax"} <= names
+
+
+@pytest.mark.parametrize(("name", "path"), files_of({"counterfactual"}).items(), ids=files_of({"counterfactual"}))
+def test_a_counterfactual_asks_simulate_for_what_runs(name, path):
+    assert ours(named(everywhere(path))) <= {"counterfactual", "simulate", "ensemble", "drivers", "errors"}
 
 
 def test_kernels_know_no_datasets():

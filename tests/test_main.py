@@ -293,3 +293,55 @@ def test_help_is_quick_and_light():
     for heavy in ("numpy", "pandas", "xarray", "dask", "zarr", "pydantic", "intake_esm"):
         assert f" {heavy}\n" not in done.stderr, heavy
     assert time.process_time() - started < 5
+
+
+def test_land_run_leaves_a_folder_that_explains_itself(tmp_path, capsys):
+    out = tmp_path / "land"
+    assert main(["land", "run", "--site", "45", "--draws", "3", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "SYNTHETIC" in printed.out
+    assert "cSoil" in printed.out
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["synthetic"] is True
+    assert summary["draws"] == 3
+    assert summary["means"]["gpp"]["units"] == "kg m-2 s-1"
+    assert summary["largest_rest_of_carbon_kg_m-2"] < 1e-4
+    for name in ("yearly.csv", "simulated.zarr", "figures/budget.png"):
+        assert (out / name).exists(), name
+    assert main(["land", "run", "--out", str(out), "--json"]) == 0  # replaces it
+    assert json.loads(capsys.readouterr().out)["draws"] == 0
+
+
+def test_whatif_shows_pairs_and_attributes_several(tmp_path, capsys):
+    out = tmp_path / "whatif"
+    assert main(["whatif", "co2-2000", "+2K", "--draws", "4", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "effect of co2-2000 x +2K on nbp" in printed.out
+    summary = json.loads((out / "summary.json").read_text())
+    effects = summary["attribution"]["effects"]
+    assert set(effects) == {"co2-2000", "+2K", "co2-2000 x +2K"}
+    for name in (
+        "whatif.zarr",
+        "figures/whatif-1.png",
+        "figures/whatif-2.png",
+        "figures/attribution.png",
+        "attribution.csv",
+    ):
+        assert (out / name).exists(), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["land", "run", "fire=NoFir"], "did you mean 'NoFire'"),
+        (["land", "run", "--site", "95"], "-90 to 90"),
+        (["land", "run", "--forcing", "nowhere.nc"], "cannot be read"),
+        (["land", "run", "--draws", "-1"], "0 or more"),
+        (["land", "run", "--workers", "2"], "of what cluster"),
+        (["whatif", "warmer"], "expected co2-YEAR"),
+        (["whatif", "+2K", "--outcome", "tas"], "no simulated variable"),
+        (["whatif", "co2-1850"], "1995-2014"),
+    ],
+)
+def test_bad_simulations_are_one_line(arguments, said, one_bad_line):
+    assert said in one_bad_line(*arguments)

@@ -1,0 +1,28 @@
+"""Bridge between labelled data and the land model: the only place where xarray and JAX meet.
+
+- ``running``: :func:`simulate`, forcing dataset -> blocks of cells -> CF dataset, the same on any number of workers.
+- ``parameters``: read, replace and draw the parameters of a model.
+- ``members``: a simulated dataset as conformed members, and as reduced members for the ensemble.
+- ``outcome``, ``derivatives``: a number of a simulation, and its derivative with respect to parameters.
+"""
+
+from spread.simulate.derivatives import derivatives
+from spread.simulate.labels import CLOSURE, FROM_KERNEL
+from spread.simulate.members import as_member, conformed, step_means
+from spread.simulate.outcome import Outcome, yearly_means
+from spread.simulate.parameters import (
+    brick,
+    bricks_of,
+    draws,
+    number_of_draws,
+    parameter_values,
+    standard_model,
+    with_parameters,
+)  # fmt: skip
+from spread.simulate.running import SpinUp, simulate
+
+__all__ = [
+    "CLOSURE", "FROM_KERNEL", "Outcome", "SpinUp", "as_member", "brick", "bricks_of", "conformed", "derivatives",
+    "draws", "number_of_draws", "parameter_values", "simulate", "standard_model", "step_means", "with_parameters",
+    "yearly_means",
+]  # fmt: skip
