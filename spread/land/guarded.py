@@ -13,8 +13,8 @@ from spread.land.shapes import Cells
 
 
 def ratio(numerator: Cells, denominator: Cells) -> Cells:
-    """``numerator / denominator`` for a denominator that is not negative, and 0 where it is 0."""
-    there = denominator > 0
+    """``numerator / denominator`` for a denominator that is not negative, and 0 where it is 0 (below 1e-18)."""
+    there = denominator > 1e-18  # the derivative has 1 / denominator^2, which must fit into float32
     return jnp.where(there, numerator, 0) / jnp.where(there, denominator, 1)
 
 
@@ -75,6 +75,13 @@ _ARCCOS = (
 @arccos.defjvp
 def _arccos_jvp(primals: tuple[Cells], tangents: tuple[Cells]) -> tuple[Cells, Cells]:
     return arccos(*primals), -tangents[0] / jnp.sqrt((1 - primals[0]) * (1 + primals[0]))
+
+
+def mean_light(depth: Cells) -> Cells:
+    """``(1 - exp(-depth)) / depth``, 1 at 0: mean of a light that fades through a depth that is not negative."""
+    thick = depth > 1e-3
+    safe = jnp.where(thick, depth, 1)
+    return jnp.where(thick, lost_share(safe) / safe, 1 - depth / 2 * (1 - depth / 3 * (1 - depth / 4)))
 
 
 def smooth_minimum(one: Cells, other: Cells, curvature: float = 0.98) -> Cells:

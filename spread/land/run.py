@@ -77,6 +77,9 @@ def run(
         block = block_length(steps, max(cells, 1) * dtype.itemsize * len(jax.tree.leaves(state)))
     # The state is what a run carries: every field of it has the shape of the cells
     shape = (cells,) if cells else ()
+    if state.memory is None:
+        begun = model.phenology.memory(shape)
+        state = eqx.tree_at(lambda s: s.memory, state, begun, is_leaf=lambda leaf: leaf is None)
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
     model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
     share, gather = _sharing(cells)
