@@ -34,8 +34,8 @@ RATES = {
 }  # fmt: skip
 OURS = [
     UnderlyingWUE(), PriestleyTaylor(), PenmanMonteith(), DALECPhenology(), KnorrPhenology(),
-    ExponentialDecomposition(), Q10Decomposition(moisture=Bell()), Q10Decomposition(moisture=Ramp()), BurnedArea(), DegreeDay(), OneLayer(),
-    TwoLayers(),
+    ExponentialDecomposition(), Q10Decomposition(moisture=Bell()), Q10Decomposition(moisture=Ramp()), BurnedArea(),
+    DegreeDay(), OneLayer(), TwoLayers(),
 ]  # fmt: skip
 
 
