@@ -54,5 +54,6 @@ def hoisted(function: Callable[..., Any], fixed: Any, *changing: Any) -> Callabl
 
 
 def _part(whole: Any, inputs: list[Any], equations: list[Any], outputs: list[Any]) -> Callable[..., list[Any]]:
-    jaxpr = whole.replace(constvars=[], invars=inputs, eqns=equations, outvars=outputs, debug_info=None)
+    unnamed = whole.debug_info.with_unknown_names()
+    jaxpr = whole.replace(constvars=[], invars=inputs, eqns=equations, outvars=outputs, debug_info=unnamed)
     return jaxpr_as_fun(ClosedJaxpr(jaxpr, []))

@@ -83,7 +83,8 @@ def run(
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
     model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
     share, gather = _sharing(cells)
-    after, fluxes = _scanned(*share(model, state, forcing, site), tuple(outputs), block)
+    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
+    after, fluxes = _scanned(*shared, tuple(outputs), block)
     return gather(after), gather(fluxes)
 
 
@@ -124,12 +125,16 @@ def cells_of(*trees: Any) -> int:
     ranked = ((2 if isinstance(tree, Forcing) else 1, leaf) for tree in trees for leaf in jax.tree.leaves(tree))
     lengths = {np.shape(leaf)[-1] for rank, leaf in ranked if np.ndim(leaf) == rank}
     if len(lengths - {1}) > 1:
-        raise BadModel(f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same")
+        raise BadModel(
+            f"land model: parameters, state, forcing and site have {sorted(lengths)} cells: give all the same"
+        )
     return max(lengths, default=0)
 
 
 def _checked(forcing: Forcing, outputs: Sequence[str]) -> int:
-    breaches = [f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS]
+    breaches = [
+        f"no output is called {name!r}: {did_you_mean(name, OUTPUTS)}" for name in outputs if name not in OUTPUTS
+    ]
     lengths = {name: np.shape(value)[0] if np.ndim(value) else 0 for name, value in vars(forcing).items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         breaches.append(f"every field of the forcing needs the same number of steps on its first axis, not {lengths}")

@@ -11,25 +11,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import spread.land
 from spread.errors import BadModel
 from spread.land import LandModel, parameters_of
-from spread.land.photosynthesis import ACM1, AbstractPhotosynthesis, Assimilation
 
-for found in pkgutil.iter_modules(spread.land.__path__):
-    importlib.import_module(f"spread.land.{found.name}")
-
-
-class ConductingACM(AbstractPhotosynthesis):
-    """ACM with a made-up conductance in proportion to production, and to production over CO2 as Medlyn et al. 2011."""
-
-    gives_conductance = True
-    acm: ACM1 = eqx.field(default_factory=ACM1)
-
-    def __call__(self, leaf_area, stress, forcing, site):
-        gpp = self.acm(leaf_area, stress, forcing, site).gpp
-        return Assimilation(gpp, 1.6 * gpp / 1.04 * 3.0 / forcing.co2)
+for found in pkgutil.walk_packages(spread.land.__path__, "spread.land."):
+    importlib.import_module(found.name)
 
 
 def finals(interface):
@@ -59,7 +48,6 @@ def name(brick):
 
 
 SLOTS = {slot: finals(kind) for slot, kind in get_type_hints(LandModel).items() if inspect.isabstract(kind)}
-SLOTS["photosynthesis"].append(ConductingACM())
 
 
 def on_edges(brick, rng, cells):
@@ -126,3 +114,14 @@ def product():
 def described(model):
     """Names of the bricks that were chosen where there is a choice."""
     return "-".join(name(getattr(model, slot)) for slot, options in SLOTS.items() if len(options) > 1)
+
+
+def marked(models):
+    """Cases of a test: slow are those whose every brick is in a model before."""
+    seen, cases = set(), []
+    for model in models:
+        bricks = {(slot, name(getattr(model, slot))) for slot in SLOTS}
+        marks = [pytest.mark.slow] if bricks <= seen else []
+        cases.append(pytest.param(model, marks=marks, id=described(model)))
+        seen |= bricks
+    return cases

@@ -89,7 +89,7 @@ def test_every_pair_of_bricks_is_in_some_model():
     assert [bricks.described(m) for m in bricks.covering()] == [bricks.described(m) for m in MODELS]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=bricks.described)
+@pytest.mark.parametrize("model", bricks.marked(MODELS))
 def test_a_model_of_any_pair_conserves_and_differentiates(model):
     holds(model)
 
@@ -188,7 +188,11 @@ def test_transit_times_at_steady_state_are_one_over_the_rate():
 
 
 def test_loss_of_leaves_is_largest_on_its_day_and_takes_a_life_span():
-    """The offset is a fit: the flux from a pool that decays at the rate peaks on the day that was asked for."""
+    """The offset is a fit: the flux from a pool that decays at the rate peaks on the day that was asked for.
+
+    The published curve takes more than a life span where the period is long, for a sine is wider than its tangent: 1 %
+    at 30 days, 4 % at 60, 16 % at 150.
+    """
     with jax.enable_x64(True):
         days = np.linspace(-182.0, 183.25, 36525)
         for life in (1.001, 1.01, 1.1, 1.5, 2.0, 4.0, 8.0):
@@ -197,7 +201,7 @@ def test_loss_of_leaves_is_largest_on_its_day_and_takes_a_life_span():
                     seasonal_rate(jnp.asarray(life), jnp.asarray(0.0), jnp.asarray(period), jnp.asarray(days))
                 )
                 gone = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(days))])
-                assert gone[-1] == pytest.approx(np.log(life / (life - 1)), rel=0.05)  # a sine is wider than its tangent
+                assert gone[-1] == pytest.approx(np.log(life / (life - 1)), rel=0.05)
                 assert abs(days[np.argmax(rate * np.exp(-gone))]) < 0.05 * period
 
 

@@ -1,10 +1,11 @@
 """Synthetic weather and places for tests of the land model: whole prior boxes, and plausible climates."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spread.land import Forcing, Site
+from spread.land import Forcing, LandModel, Site, State, draw, parameters_of
 
 MONTHS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
@@ -71,3 +72,28 @@ def monthly(years, cells, seed=0):
     )
     forcing = jax.tree.map(jnp.asarray, forcing)
     return forcing, Site.of(jnp.asarray(lat), jnp.zeros(cells), forcing)
+
+
+def at(module, path):
+    for name in path.split("."):
+        module = getattr(module, name)
+    return module
+
+
+def on_edges(module, key, share=0.1):
+    """Parameters of a drawn module moved to an edge of their box, each with a probability of ``share``."""
+    known = parameters_of(module)
+    draws = jax.random.uniform(key, (len(known), *jnp.shape(at(module, next(iter(known))))))
+    moved = [
+        jnp.where(u < share / 2, box.low, jnp.where(u < share, box.high, at(module, path)))
+        for (path, box), u in zip(known.items(), draws, strict=True)
+    ]
+    return eqx.tree_at(lambda m: [at(m, path) for path in known], module, moved)
+
+
+def anything(seed, cells, model=None):
+    """Model, state, weather and place drawn from everything there is, edges of the boxes included."""
+    keys = jax.random.split(jax.random.key(seed), 6)
+    model = draw(LandModel() if model is None else model, keys[0], cells)
+    model, state = on_edges(model, keys[1]), on_edges(draw(State(), keys[2], cells), keys[3])
+    return model, state, any_weather(keys[4], cells), any_place(keys[5], cells)

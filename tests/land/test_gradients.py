@@ -1,0 +1,120 @@
+"""Derivatives of a step and of a 20-year run: against central differences, and the adjoint against the tangent."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import worlds
+
+from spread.land import LandModel, State, draw
+from spread.land.run import run
+
+STEP = 1e-6  # of each value, along a random direction
+
+
+def summed(*trees):
+    """One number a cell from everything, in which no pool drowns the others."""
+    return sum(jnp.arcsinh(x) for x in jax.tree.leaves(trees))
+
+
+def of_step(inputs):
+    return summed(*inputs[0].step(*inputs[1:]))
+
+
+def of_run(inputs):
+    after, fluxes = run(*inputs, outputs=("gpp", "nbp", "evspsbl", "mrro", "lai"), block=15)
+    return summed(after, {name: jnp.mean(x, axis=0) for name, x in fluxes.items()})
+
+
+def some_direction(inputs, key):
+    """A random share of each value; of its distance from a pole of the equations where it has one."""
+    leaves, structure = jax.tree.flatten(inputs)
+    keys = jax.random.split(key, len(leaves))
+    shares = [jax.random.uniform(k, jnp.shape(x), minval=-1.0) for x, k in zip(leaves, keys, strict=True)]
+    direction = structure.unflatten([x * share for x, share in zip(leaves, shares, strict=True)])
+
+    def poles(tree):
+        return tree[0].phenology.leaf_life, tree[0].phenology.labile_life, tree[3].lat
+
+    leaf, labile, lat = poles(inputs)
+    near = ((leaf - 1) / leaf, (labile - 1) / labile, 1 - jnp.abs(lat) / 90)
+    return eqx.tree_at(poles, direction, [v * share for v, share in zip(poles(direction), near, strict=True)])
+
+
+def moved(inputs, direction, by):
+    return jax.tree.map(lambda x, v: x + by * v, inputs, direction)
+
+
+def errors(function, inputs, direction):
+    """Relative errors of the derivative of each cell, and which cells have a kink within the difference."""
+    value, slope = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,)))(inputs, direction)
+    there = jax.jit(function)
+    value, slope = np.asarray(value), np.asarray(slope)
+    scale = np.maximum(np.abs(slope), 1e-3 * np.abs(value))
+
+    def beside(by):
+        return (np.asarray(there(moved(inputs, direction, d))) for d in (by, -by))
+
+    above, below = beside(STEP)
+    # One-sided slopes that differ and stay so in half the step: a kink; a curve would halve the difference
+    bend = np.abs(above + below - 2 * value) / STEP
+    half = np.abs(sum(beside(STEP / 2)) - 2 * value) / (STEP / 2)
+    kinked = (bend > 1e-5 * scale) & (half > 0.75 * bend) | (half > 1e-4 * scale) & (half > 1.5 * bend)
+    return np.abs((above - below) / (2 * STEP) - slope) / scale, kinked
+
+
+def dot(one, other):
+    return sum(float(jnp.sum(a * b)) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def gap(function, inputs, direction):
+    """How far the adjoint is from the transpose of the tangent, relative."""
+    _, forward = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,)))(inputs, direction)
+    weights = jax.random.normal(jax.random.key(5), forward.shape)
+    back = jax.jit(lambda x: jax.vjp(function, x)[1](weights)[0])(inputs)
+    sizes = sum(
+        float(jnp.sum(jnp.abs(a * b))) for a, b in zip(jax.tree.leaves(back), jax.tree.leaves(direction), strict=True)
+    )
+    return abs(dot(back, direction) - float(jnp.sum(forward * weights))) / sizes
+
+
+def test_a_step():
+    with jax.enable_x64(True):
+        inputs = worlds.anything(2, 2000)
+        direction = some_direction(inputs, jax.random.key(3))
+        wrong, kinked = errors(of_step, inputs, direction)
+        transposed = gap(of_step, inputs, direction)
+    assert np.mean(kinked) < 0.005
+    assert np.max(wrong[~kinked]) <= 1e-6
+    assert transposed <= 1e-12
+
+
+@pytest.mark.slow
+def test_twenty_years():
+    with jax.enable_x64(True):
+        forcing, site = worlds.monthly(20, 1000)
+        one, two, three, four = jax.random.split(jax.random.key(4), 4)
+        model = worlds.on_edges(draw(LandModel(), one, 1000), two)
+        inputs = (model, worlds.on_edges(draw(State(), three, 1000), four), forcing, site)
+        direction = some_direction(inputs, jax.random.key(6))
+        fixed = (direction[0], direction[1], jax.tree.map(jnp.zeros_like, forcing), direction[3])
+        wrong, kinked = errors(of_run, inputs, fixed)
+        transposed = gap(of_run, inputs, direction)
+    assert np.mean(kinked) < 0.05
+    assert np.max(wrong[~kinked]) <= 1e-6
+    assert transposed <= 1e-12
+
+
+def test_blocks_change_neither_values_nor_gradients():
+    forcing, site = worlds.monthly(3, 8)
+    model, state = draw(LandModel(), jax.random.key(0), 8), draw(State(), jax.random.key(1), 8)
+
+    def loss(parameters, block):
+        return jnp.mean(run(parameters, state, forcing, site, ("nbp",), block)[1]["nbp"] ** 2)
+
+    found = {block: eqx.filter_value_and_grad(loss)(model, block) for block in (1, 5, 36)}
+    for block in (5, 36):
+        assert float(found[block][0]) == pytest.approx(float(found[1][0]), rel=1e-6)
+        for one, other in zip(jax.tree.leaves(found[1][1]), jax.tree.leaves(found[block][1]), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6 * float(jnp.max(jnp.abs(one)) + 1e-30))
