@@ -80,6 +80,13 @@ def _arccos_jvp(primals: tuple[Cells], tangents: tuple[Cells]) -> tuple[Cells, C
     return arccos(*primals), -tangents[0] / jnp.sqrt((1 - primals[0]) * (1 + primals[0]))
 
 
+def mean_light(depth: Cells) -> Cells:
+    """``(1 - exp(-depth)) / depth``, 1 at 0: mean of a light that fades through a depth that is not negative."""
+    thick = depth > 1e-3
+    safe = jnp.where(thick, depth, 1)
+    return jnp.where(thick, lost_share(safe) / safe, 1 - depth / 2 * (1 - depth / 3 * (1 - depth / 4)))
+
+
 def smooth_minimum(one: Cells, other: Cells, curvature: float = 0.98) -> Cells:
     """Smaller of two values that are not negative, with a rounded corner; never above either.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import get_type_hints
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -60,8 +63,8 @@ class LandModel(eqx.Module):
 
     def __check_init__(self) -> None:
         """Refuse bricks that cannot go together."""
-        breaches = []
-        if self.evapotranspiration.needs_conductance and not self.photosynthesis.gives_conductance:
+        breaches = self._misplaced()
+        if not breaches and self.evapotranspiration.needs_conductance and not self.photosynthesis.gives_conductance:
             breaches.append(
                 f"{type(self.evapotranspiration).__name__} needs a stomatal conductance and "
                 f"{type(self.photosynthesis).__name__} gives none: choose a photosynthesis with gives_conductance, or "
@@ -69,6 +72,18 @@ class LandModel(eqx.Module):
             )
         if breaches:
             raise BadModel("land model: " + "; ".join(breaches))
+
+    def _misplaced(self) -> list[str]:
+        wanted = get_type_hints(type(self))
+        breaches = []
+        for field in dataclasses.fields(self):
+            brick, kind = getattr(self, field.name), wanted[field.name]
+            if "parameter" not in field.metadata and not isinstance(brick, kind):
+                given = (
+                    f"the class {brick.__name__}: call it" if isinstance(brick, type) else f"a {type(brick).__name__}"
+                )
+                breaches.append(f"{field.name} needs a {kind.__name__.removeprefix('Abstract')} brick, not {given}")
+        return breaches
 
     def step(self, state: State, forcing: Forcing, site: Site) -> tuple[State, Fluxes]:
         """Advance by one step.
@@ -92,7 +107,12 @@ class LandModel(eqx.Module):
         leaf_area = state.foliar / self.leaf_mass
         stress = self.water_stress(state, forcing, site)
         assimilation = self.photosynthesis(leaf_area, stress, forcing, site)
-        demand = self.evapotranspiration(assimilation, leaf_area, stress, forcing, site)
+        co2 = self.evapotranspiration.assimilation_co2
+        shown = assimilation
+        if co2 is not None:
+            then = eqx.tree_at(lambda weather: weather.co2, forcing, jnp.full_like(forcing.co2, co2))
+            shown = self.photosynthesis(leaf_area, stress, then, site)
+        demand = self.evapotranspiration(shown, leaf_area, stress, forcing, site)
         pools, carbon = self._carbon(state, leaf_area, assimilation, forcing, site)
         water, wet = self._water(state, demand, forcing, site)
         after = State(**pools, **water)

@@ -87,6 +87,9 @@ def prepared(model: LandModel, state: State, forcing: Forcing, site: Site) -> tu
     """Everything in the dtype of the state, and all of the state, which is carried, in the shape of the cells."""
     cells, dtype = cells_of(model, state, forcing, site), jnp.result_type(state.soil)
     shape = (cells,) if cells else ()
+    if state.memory is None:
+        begun = model.phenology.memory(shape)
+        state = eqx.tree_at(lambda s: s.memory, state, begun, is_leaf=lambda leaf: leaf is None)
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
     return _cast(model, dtype), state, _cast(forcing, dtype), _cast(site, dtype)
 

@@ -56,6 +56,39 @@ class OneLayer(AbstractSoilWater):
         return quadratic_drainage(water, self.capacity, forcing.days)
 
 
+class TwoLayers(AbstractSoilWater):
+    """A layer that plants reach and one below it; both drain the faster the fuller they are.
+
+    Parameters
+    ----------
+    capacity, deep_capacity : array
+        Storage of which half would drain in 30 days [mm].
+    descending : array
+        Share of the drainage of the upper layer that enters the lower one; the rest runs off.
+
+    Notes
+    -----
+    Bloom et al. 2020, Biogeosciences 17, 6393, with the exact solution of :func:`quadratic_drainage`, which no layer
+    over-drains.
+    """
+
+    capacity: Cells = parameter(1000.0, 1.0, 1e5, units="mm", source="CARDAMOM DALEC-1005 Q1")
+    deep_capacity: Cells = parameter(1000.0, 1.0, 1e5, units="mm", source="CARDAMOM DALEC-1005 PUW_Qmax")
+    descending: Cells = parameter(0.5, 0.01, 1.0, units="1", source="CARDAMOM DALEC-1005 h2o_xfer")
+
+    def drainage(self, water: Cells, forcing: Forcing) -> Cells:
+        """Share that leaves; see the interface."""
+        return quadratic_drainage(water, self.capacity, forcing.days)
+
+    def percolation(self, water: Cells, forcing: Forcing) -> Cells:
+        """Share that descends; see the interface."""
+        return self.descending
+
+    def baseflow(self, deep: Cells, forcing: Forcing) -> Cells:
+        """Share that leaves; see the interface."""
+        return quadratic_drainage(deep, self.deep_capacity, forcing.days)
+
+
 def quadratic_drainage(water: Cells, capacity: Cells, days: Cells) -> Cells:
     """Share of a bucket that drains where the flow grows with the square of the storage.
 

@@ -46,7 +46,9 @@ def trajectory(p, x, forcing, lat, tas_mean, pr_mean):
         dry, full = p["wilting"] * p["field_capacity"], p["field_capacity"]
         beta = np.clip((x["water"] - dry) / (full - dry), 0, 1)
         gpp = beta * acm(leaf_area, p["ce"], f["tasmin"], f["tasmax"], f["rsds"], f["co2"], lat, doy)
-        asked = gpp * np.sqrt(f["vpd"]) / p["wue"] + p["evaporation"] * f["rsds"]
+        then = beta * acm(leaf_area, p["ce"], f["tasmin"], f["tasmax"], f["rsds"], 380.0, lat, doy)
+        then = then * (380.0 / f["co2"]) ** p["closure"]
+        asked = then * np.sqrt(f["vpd"]) / p["wue"] + p["evaporation"] * f["rsds"]
 
         factor = np.exp(p["theta"] * (temp - tas_mean)) * (1 + p["moisture"] * (f["pr"] / pr_mean - 1))
         burnt = {"foliar": p["cf_fol"], "labile": p["cf_live"], "root": p["cf_live"], "wood": p["cf_live"],

@@ -20,6 +20,7 @@ def named(m):
     return jax.tree.map(np.asarray, {
         "leaf_mass": m.leaf_mass, "ce": m.photosynthesis.efficiency, "wilting": m.water_stress.wilting,
         "field_capacity": m.water_stress.field_capacity, "wue": e.efficiency, "evaporation": e.evaporation,
+        "closure": e.closure,
         "theta": d.temperature, "moisture": d.moisture, "k_litter": d.litter, "k_soil": d.soil,
         "k_humus": d.humification,
         "k_root": m.turnover.root, "k_wood": m.turnover.wood, "cf_fol": f.foliar, "cf_live": f.live, "cf_soil": f.soil,
