@@ -119,6 +119,7 @@ def test_archives_are_seeded(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_nothing_is_silently_wrong():
     results = score.run_all()
     assert len(results) >= 90
@@ -144,6 +145,7 @@ def test_real_data_are_not_rejected(atlas_archive):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_twenty_kills():
     outcome = kills.run(20)
     assert outcome.faults == [], str(outcome)
