@@ -60,3 +60,13 @@ def test_regrid(tmp_path):
         assert figures["ratios"][case]["scipy"] == 1.0
         assert figures["cases"][case]["spread"][0]["answer"][1] >= 0.0
     assert all(figures["reasons"].values())
+
+
+def test_land(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.land", "--cells", "256", "--years", "5", "--block", "8",
+               "--rounds", "1", "--json", str(tmp_path / "figures.json")]  # fmt: skip
+    run = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
+    assert all(rounds[0]["finite"] and rounds[0]["rate"] > 0 for rounds in figures.values())
+    assert figures["gradient in blocks"][0]["kept"] < figures["gradient"][0]["kept"]

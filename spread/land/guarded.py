@@ -11,10 +11,13 @@ import jax.numpy as jnp
 
 from spread.land.shapes import Cells
 
+SMALLEST = 1e-18
+"""Denominators below are taken as 0: the square of their inverse, which a derivative needs, overflows float32."""
+
 
 def ratio(numerator: Cells, denominator: Cells) -> Cells:
-    """``numerator / denominator`` for a denominator that is not negative, and 0 where it is 0 (below 1e-18)."""
-    there = denominator > 1e-18  # the derivative has 1 / denominator^2, which must fit into float32
+    """``numerator / denominator`` for a denominator that is not negative, and 0 where that is below 1e-18."""
+    there = denominator > SMALLEST
     return jnp.where(there, numerator, 0) / jnp.where(there, denominator, 1)
 
 

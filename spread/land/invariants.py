@@ -1,8 +1,8 @@
 """What does not change from step to step is computed once, before the loop.
 
-XLA computes the body of a loop as it is written: the offset of a phenology, a polynomial in the logarithm of a parameter,
-would be computed in every step of every cell. Bricks need not know of this: the operations of a step that depend
-on nothing that changes are found in its jaxpr and moved out.
+XLA computes the body of a loop as it is written: the offset of a phenology, a polynomial in the logarithm of a
+parameter, would be computed in every step of every cell. Bricks need not know of this: the operations of a step that
+depend on nothing that changes are found in its jaxpr and moved out.
 """
 
 from __future__ import annotations

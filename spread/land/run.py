@@ -75,17 +75,22 @@ def run(
     dtype = jnp.result_type(state.soil)
     if block is None:
         block = block_length(steps, max(cells, 1) * dtype.itemsize * len(jax.tree.leaves(state)))
-    # The state is what a run carries: every field of it has the shape of the cells
+    model, state, forcing, site = prepared(model, state, forcing, site)
+    share, gather = _sharing(cells)
+    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
+    after, fluxes = advanced(*shared, tuple(outputs), block)
+    return gather(after), gather(fluxes)
+
+
+def prepared(model: LandModel, state: State, forcing: Forcing, site: Site) -> tuple[LandModel, State, Forcing, Site]:
+    """Everything in the dtype of the state, and all of the state, which is carried, in the shape of the cells."""
+    cells, dtype = cells_of(model, state, forcing, site), jnp.result_type(state.soil)
     shape = (cells,) if cells else ()
     if state.memory is None:
         begun = model.phenology.memory(shape)
         state = eqx.tree_at(lambda s: s.memory, state, begun, is_leaf=lambda leaf: leaf is None)
     state = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape), state)
-    model, forcing, site = (_cast(tree, dtype) for tree in (model, forcing, site))
-    share, gather = _sharing(cells)
-    shared: tuple[LandModel, State, Forcing, Site] = share(model, state, forcing, site)
-    after, fluxes = _scanned(*shared, tuple(outputs), block)
-    return gather(after), gather(fluxes)
+    return _cast(model, dtype), state, _cast(forcing, dtype), _cast(site, dtype)
 
 
 def block_length(steps: int, state_bytes: int, free: int | None = None) -> int:
@@ -171,7 +176,7 @@ def _sharing(cells: int) -> tuple[Any, Any]:
 
 
 def _apart(tree: Any) -> Any:
-    """Keep the reading and writing of sequences out of the loops over cells: indexed memory keeps them from vectorising."""
+    """Keep the reading and writing of sequences out of the loops over cells, which do not vectorise around an index."""
     return jax.lax.optimization_barrier(tree)
 
 
@@ -179,9 +184,10 @@ _NUMBERS = (jax.Array, np.ndarray, np.generic, float, int)
 
 
 @eqx.filter_jit
-def _scanned(
+def advanced(
     model: LandModel, state: State, forcing: Forcing, site: Site, outputs: tuple[str, ...], block: int
 ) -> tuple[State, dict[str, Steps]]:
+    """Scan over the steps: as :func:`run`, for arrays of one dtype and a state of the shape of the cells."""
     arrays, static = eqx.partition((model, site), eqx.is_array)
 
     def whole_step(fixed: Any, carried: State, weather: Forcing) -> tuple[State, dict[str, Any]]:
