@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import jax.numpy as jnp
 
 from spread.errors import BadModel, did_you_mean
-from spread.land.guarded import lost_share, ratio, smooth_minimum
+from spread.land.guarded import SMALLEST, lost_share, ratio, smooth_minimum
 from spread.land.shapes import Cells
 from spread.land.state import CARBON
 
@@ -90,8 +90,9 @@ def decay(pool: Cells, rates: Mapping[str, Cells], days: Cells) -> tuple[Cells, 
     lost = pool * lost_share(total * days)  # at most `pool`, so that what is left is not below 0
     if len(rates) == 1:
         return pool - lost, dict.fromkeys(rates, lost)
-    part = ratio(jnp.ones_like(total), total)
-    return pool - lost, {target: lost * (rate * part) for target, rate in rates.items()}
+    # Lost for each unit of rate; without any loss its limit, whose derivative by a rate is not 0
+    each = jnp.where(total > SMALLEST, lost * ratio(jnp.ones_like(total), total), pool * days)
+    return pool - lost, {target: rate * each for target, rate in rates.items()}
 
 
 def carbon_step(
