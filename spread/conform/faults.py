@@ -196,7 +196,7 @@ FAULTS = (
     Fault(61, "EC-Earth3-Veg 1pctCO2", "CO2 is constant after year 141", "errata", "a fault of the forcing",
           "ES-DOC errata 92a64dcc"),
     Fault(62, "CanESM5 gpp", "0 over the ocean, not masked", "harmless",
-          "land variables are weighted by the land share; negative mrso is implausible; daily CESM2-WACCM-FV2 is not read",
+          "weighted by the land share; negative mrso is implausible; daily fields of CESM2-WACCM-FV2 are not read",
           f"{_ESMVAL}canesm5.py; {_CH11}; {_EXCEPTIONS}"),
     Fault(63, "MPI-ESM1-2-HR historical tas, cloud copy", "only 1915-1959", "rejected", _INCOMPLETE,
           "leap-stc/cmip6-leap-feedstock issue 116"),
