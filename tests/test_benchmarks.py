@@ -63,7 +63,7 @@ def test_regrid(tmp_path):
 
 
 def test_land(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.land", "--cells", "256", "--years", "5", "--block", "8",
+    command = [sys.executable, "-m", "benchmarks.land", "--cells", "256", "--years", "20", "--block", "15",
                "--rounds", "1", "--json", str(tmp_path / "figures.json")]  # fmt: skip
     run = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stderr[-2000:]

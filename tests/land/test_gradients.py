@@ -47,7 +47,11 @@ def moved(inputs, direction, by):
 
 
 def errors(function, inputs, direction, step):
-    """Relative errors of the derivative of each cell, and which cells have a kink within the difference."""
+    """Relative errors of the derivative of each cell, and which cells a difference says nothing of.
+
+    Those that have a kink within it, and those that are steeper than it can see: leaves that grow back from almost
+    nothing, where the slope times the step is more than the values themselves.
+    """
     value, slope = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,)))(inputs, direction)
     there = jax.jit(function)
     value, slope = np.asarray(value), np.asarray(slope)
@@ -65,7 +69,8 @@ def errors(function, inputs, direction, step):
     kinked = (np.abs(bend - 2 * half) > 0.2 * larger) & (larger > 1e-6 * scale)
     # Richardson's combination of both steps: what is left of a curve is of fourth order
     difference = (4 * (nearer - nearer_below) / step - (above - below) / (2 * step)) / 3
-    return np.abs(difference - slope) / scale, kinked
+    steep = np.abs(slope) * step > 1.0 + np.abs(value)
+    return np.abs(difference - slope) / scale, kinked | steep
 
 
 def dot(one, other):
