@@ -8,12 +8,12 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
 
+from spread.land.daylight import day_length
 from spread.land.evapotranspiration import EXTINCTION
 from spread.land.forcing import Forcing, Site
 from spread.land.guarded import mean_light, ratio, smooth_minimum
 from spread.land.integrator import Rates
 from spread.land.parameters import parameter
-from spread.land.photosynthesis.daylight import day_length
 from spread.land.shapes import Cells, Memory
 from spread.land.state import State
 from spread.land.surface_energy import LATENT_HEAT, equilibrium_share, net_radiation

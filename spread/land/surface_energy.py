@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from spread.land.daylight import sunset_angle
 from spread.land.forcing import Forcing, Site
-from spread.land.guarded import arccos, ratio, root
+from spread.land.guarded import ratio, root
 from spread.land.shapes import Cells
 
 LATENT_HEAT = 2.45
@@ -62,9 +63,7 @@ def extraterrestrial_radiation(lat: Cells, doy: Cells) -> Cells:
     angle = 2 * jnp.pi * doy / 365
     declination = 0.409 * jnp.sin(angle - 1.39)
     phi = jnp.deg2rad(lat)
-    m = jnp.tan(phi) * jnp.tan(declination)
-    within = jnp.abs(m) < 1
-    sunset = jnp.where(within, arccos(-jnp.where(within, m, 0)), jnp.where(m > 0, jnp.pi, 0.0))
+    sunset = sunset_angle(lat, declination)
     height = sunset * jnp.sin(phi) * jnp.sin(declination) + jnp.cos(phi) * jnp.cos(declination) * jnp.sin(sunset)
     return 24 * 60 / jnp.pi * _SOLAR_CONSTANT * (1 + 0.033 * jnp.cos(angle)) * jnp.maximum(height, 0)
 

@@ -8,8 +8,8 @@ import pytest
 import worlds
 
 from spread.land import LandModel, State, draw
+from spread.land.daylight import day_length
 from spread.land.photosynthesis import ACM1
-from spread.land.photosynthesis.daylight import day_length
 from spread.land.run import run
 
 CELLS, YEARS = 64, 10

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from spread.land.daylight import day_length
 from spread.land.forcing import Forcing, Site
 from spread.land.guarded import ratio
 from spread.land.parameters import parameter
 from spread.land.photosynthesis.assimilation import AbstractPhotosynthesis, Assimilation
-from spread.land.photosynthesis.daylight import day_length
 from spread.land.shapes import Cells
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
+from spread.land.daylight import day_length, noon_height
 from spread.land.forcing import Forcing, Site
 from spread.land.guarded import ratio, smooth_minimum
 from spread.land.parameters import parameter
 from spread.land.photosynthesis import leaf
 from spread.land.photosynthesis.assimilation import AbstractPhotosynthesis, Assimilation
-from spread.land.photosynthesis.daylight import day_length, noon_height
 from spread.land.shapes import Cells
 
 _1100 = "CARDAMOM DALEC-1100"

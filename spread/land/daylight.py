@@ -13,6 +13,33 @@ def declination(doy: Cells) -> Cells:
     return -jnp.deg2rad(23.4) * jnp.cos(2 * jnp.pi * (doy + 10) / 365)
 
 
+def sunset_angle(lat: Cells, declination: Cells) -> Cells:
+    """Hour angle of sunset.
+
+    Parameters
+    ----------
+    lat : array
+        Latitude [degrees_north].
+    declination : array
+        Declination of the sun [rad].
+
+    Returns
+    -------
+    array
+        0 in the polar night to pi [rad].
+
+    Notes
+    -----
+    The derivative of arccos is infinite at the first and the last day of the polar night; there and beyond it is taken
+    as 0.
+    """
+    latitude = jnp.deg2rad(lat)
+    # The cosine of a pole may round below 0
+    m = jnp.sin(latitude) / jnp.maximum(jnp.cos(latitude), 1e-7) * jnp.tan(declination)
+    within = jnp.abs(m) < 1
+    return jnp.where(within, arccos(-jnp.where(within, m, 0)), jnp.where(m > 0, jnp.pi, 0.0))
+
+
 def day_length(lat: Cells, doy: Cells) -> Cells:
     """Hours between sunrise and sunset.
 
@@ -27,18 +54,8 @@ def day_length(lat: Cells, doy: Cells) -> Cells:
     -------
     array
         0 in the polar night to 24 [h].
-
-    Notes
-    -----
-    The derivative of arccos is infinite at the first and the last day of the polar night; there and beyond it is taken
-    as 0.
     """
-    latitude = jnp.deg2rad(lat)
-    # The cosine of a pole may round below 0
-    m = jnp.sin(latitude) / jnp.maximum(jnp.cos(latitude), 1e-7) * jnp.tan(declination(doy))
-    within = jnp.abs(m) < 1
-    hours = 24 / jnp.pi * arccos(-jnp.where(within, m, 0))
-    return jnp.where(within, hours, jnp.where(m > 0, 24.0, 0.0))
+    return 24 / jnp.pi * sunset_angle(lat, declination(doy))
 
 
 def noon_height(lat: Cells, doy: Cells) -> Cells:
