@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spread.calendars import SEASONS, days_in_month
-from spread.operators import SeasonSums, Sparse, apply_weights, joined, season_years
+from spread.operators import SeasonSums, Sparse, apply_weights, continued, joined, season_years
 from spread.operators.season_sums import season_days
 
 CALENDARS = ["standard", "365_day", "360_day", "proleptic_gregorian", "366_day", "julian"]
@@ -135,6 +135,43 @@ def test_pieces_of_the_globe_add_up(seed, holes):
     assert all(part.shape == (3, 2, 5) for part in parts), "each says what was there"
     together = joined([(when, parts[0] + parts[1])])
     np.testing.assert_allclose(together.means(0.5), joined([(when, whole.close())]).means(0.5), atol=1e-13)
+
+
+def sums_of(field, months, calendar, season, matrix):
+    when = season_years(months, calendar, season)
+    sums = SeasonSums(when, matrix)
+    apply_weights(field, np.ones((1, *field.shape[1:])), [sums])
+    return joined([(when, sums.close())])
+
+
+@pytest.mark.parametrize("season", list(SEASONS))
+@pytest.mark.parametrize("cut", [24, 31], ids=["january", "august"])
+@pytest.mark.parametrize("holes", [False, True])
+def test_a_run_that_continues_another_is_one_run(season, cut, holes):
+    """The winter across the new year, and the year of a run that begins in August, come from both."""
+    rng = np.random.default_rng(3)
+    months = 1990 * 12 + np.arange(60)
+    field = rng.standard_normal((60, 3, 4))
+    if holes:
+        field[cut:, 0, :2] = np.nan  # only the later run knows the sea
+    matrix = sparse(matrix_of(rng, 5, 12))
+    whole = sums_of(field, months, "standard", season, matrix).complete(season, "standard")
+    before, after = (sums_of(field[part], months[part], "standard", season, matrix)
+                     for part in (slice(0, cut), slice(cut, None)))  # fmt: skip
+    found = continued(before, after, season, ("standard", "standard"))
+    assert found.years.tolist() == whole.years.tolist()
+    np.testing.assert_allclose(found.means(0.5), whole.means(0.5), rtol=1e-13)
+
+
+def test_what_a_historical_run_has_beyond_the_scenario_is_left_out():
+    rng = np.random.default_rng(4)
+    matrix = sparse(matrix_of(rng, 2, 3))
+    months = 1990 * 12 + np.arange(60)
+    before = sums_of(np.zeros((60, 1, 3)), months, "standard", "DJF", matrix)
+    after = sums_of(np.ones((36, 1, 3)), months[24:], "standard", "DJF", matrix)
+    found = continued(before, after, "DJF", ("standard", "standard"))
+    assert found.years.tolist() == [1991, 1993, 1994], "a winter with too many days is of neither"
+    assert found.means(0.5)[:, 0].tolist() == [0.0, 1.0, 1.0]
 
 
 def test_a_constant_field_stays_what_it_is():
