@@ -121,7 +121,8 @@ def _maps(report: Report) -> Iterator[_Drawing]:
     maps = report.answers["maps"]
     crossed = (maps["count"].max(["experiment_id", "season", "lat", "lon"]) > 0).values
     for season, period in product(report.study.seasons, map(str, maps["period"].values[crossed])):
-        title = f"Maps of the change by {period}, {SEASONS[season]}, and of its standard deviation across models"
+        when = f"at {period} of global warming" if period.startswith("+") else f"by {period}"
+        title = f"Maps of the change {when}, {SEASONS[season]}, and of its standard deviation across models"
         yield (stem_of("maps", period, season), title, f"spread.figures.change_maps(REPORT, {period!r}, {season!r})",
                partial(change_maps, report, period, season))  # fmt: skip
 
