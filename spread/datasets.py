@@ -215,6 +215,9 @@ def _conformed(study: Study, fixed: _FixedFields, row: Row) -> xr.Dataset | Fail
 
 
 def _planned(study: Study, row: Row, ds: xr.Dataset) -> reduce.Reduction | Failure:
+    if ds.attrs["frequency"] == "day":
+        reason = "frequency: a comparison takes monthly or yearly means, got daily ones; ask for the monthly table"
+        return Failure(row.name, "reduce", reason, facets=row.facets())
     field = ds[row.variable_id]
     largest = field.dtype.itemsize * (math.prod(map(max, field.chunks)) if field.chunks else field.size)
     needed, free = cores.memory_for(largest), cores.memory_available()

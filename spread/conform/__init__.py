@@ -13,7 +13,7 @@ from spread.conform.bounds import conform_bounds, grid_of
 from spread.conform.contract import breaches, not_who_it_says
 from spread.conform.names import conform_names
 from spread.conform.quirks import apply_quirks
-from spread.conform.times import conform_times, missing_months
+from spread.conform.times import conform_times, incomplete_months
 from spread.conform.units import conform_units
 from spread.errors import NotConforming
 from spread.vocabulary import VARIABLES, Row
@@ -42,7 +42,7 @@ def conform(
     -------
     xarray.Dataset
         Dimensions ``time, lat, lon`` (or ``time, y, x``); the field in canonical units, lazy; coordinates with bounds,
-        ``cell_area``, ``land_fraction``, ``month_number``; attributes: facets, ``version``, ``calendar``,
+        ``cell_area``, ``land_fraction``, ``month_number``, for daily means ``day_number``; attributes: facets, ``version``, ``calendar``,
         ``frequency``, ``fixes`` and ``missing_periods`` (lists of str).
 
     Raises
@@ -74,5 +74,4 @@ def conform(
     found = breaches(ds, variable)
     if found:
         raise NotConforming(row.name, found)
-    missing = missing_months(ds["month_number"].values, 1 if ds.attrs["frequency"] == "mon" else 12)
-    return ds.assign_attrs(fixes=fixes, missing_periods=spans(missing))
+    return ds.assign_attrs(fixes=fixes, missing_periods=spans(incomplete_months(ds)))

@@ -99,7 +99,10 @@ def breaches(ds: xr.Dataset, variable: Variable) -> list[str]:
         found.append(f"units: expected {variable.units!r}, got {field.attrs.get('units')!r}")
     if ds.attrs.get("calendar") not in ALIASES.values():
         found.append(f"calendar: expected one of CF's, got {ds.attrs.get('calendar')!r}")
-    found += breaches_of_order(ds["month_number"].values, 1 if ds.attrs["frequency"] == "mon" else 12)
+    if ds.attrs["frequency"] == "day":
+        found += breaches_of_order(ds["day_number"].values, ds.attrs["calendar"])
+    else:
+        found += breaches_of_order(ds["month_number"].values)
     lon = ds["lon"].values
     void = np.isnan(lon) & (ds["cell_area"].values == 0.0) if lon.ndim == 2 else False  # as make_grid leaves them
     if not ((lon >= 0.0) & (lon < 360.0) | void).all():

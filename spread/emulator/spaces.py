@@ -1,0 +1,183 @@
+"""Spaces in which residuals are learned: patterns whose amplitudes are white in each model, or the grid itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+
+from spread.errors import BadModel
+
+MODES = 400
+"""Most patterns that are kept."""
+
+KEPT = 0.999
+"""Share of the variance that the patterns hold, where :data:`MODES` allow it."""
+
+_FLOOR = 1e-6
+"""Smallest variance of a pattern in a model, over the largest: what is less is rounding."""
+
+
+class AbstractSpace(eqx.Module):
+    """Where the diffusion works: samples of about unit variance, and the way back to normal scores of a model."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample."""
+
+    @property
+    @abstractmethod
+    def smallest(self) -> float:
+        """Smallest variance of a mode that counts, over the largest; the sampler's settings follow from it."""
+
+    @abstractmethod
+    def of_model(self, model: int) -> AbstractSpace:
+        """The part that maps of one model need."""
+
+    @abstractmethod
+    def scores(self, sample: Array, noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+        """Normal scores of a sample.
+
+        Parameters
+        ----------
+        sample : array
+            Of :attr:`shape`.
+        noise : array
+            Standard normal numbers, for what the space leaves of a map, ``(cell,)``.
+
+        Returns
+        -------
+        array
+            ``(cell,)``.
+        """
+
+
+class Grid(AbstractSpace):
+    """The grid itself: a sample is the map of normal scores.
+
+    Parameters
+    ----------
+    size : tuple of int
+        ``(lat, lon)``.
+    """
+
+    size: tuple[int, int] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(lat, lon)``."""
+        return self.size
+
+    @property
+    def smallest(self) -> float:
+        """The smallest scales of temperature hold about a thousandth of a cell's variance."""
+        return 1e-3
+
+    def of_model(self, model: int) -> Grid:
+        """Itself."""
+        return self
+
+    def scores(self, sample: Array, noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+        """The sample as it is; nothing is left."""
+        return sample.reshape(-1)
+
+
+class Patterns(AbstractSpace):
+    """Whitening of maps: ``scores = patterns @ colour[m] @ z / root_weight``, with ``z`` of unit covariance.
+
+    Parameters
+    ----------
+    patterns : array
+        Orthonormal in the area-weighted space, common to all models, ``(cell, mode)``.
+    colour : array
+        Symmetric square root of the covariance of the patterns' amplitudes in each model, ``(model, mode, mode)``.
+    root_weight : array
+        Square root of the area of a cell over the mean, ``(cell,)``.
+    rest : array
+        Standard deviation in each model of what the patterns leave of a cell, ``(model, cell)``.
+    """
+
+    patterns: Float[Array, "cell mode"]
+    colour: Float[Array, "model mode mode"]
+    root_weight: Float[Array, "cell"]
+    rest: Float[Array, "model cell"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of patterns."""
+        return (int(self.patterns.shape[1]),)
+
+    @property
+    def smallest(self) -> float:
+        """All amplitudes have unit variance."""
+        return 1.0
+
+    def of_model(self, model: int) -> Patterns:
+        """The colour and rest of one model, still with an axis of models."""
+        chosen = slice(model, model + 1)
+        return Patterns(self.patterns, self.colour[chosen], self.root_weight, self.rest[chosen])
+
+    @classmethod
+    def fit(
+        cls, scores: NDArray[np.floating], model: NDArray[np.integer], area: NDArray[np.float64], modes: int = MODES
+    ) -> tuple[Patterns, NDArray[np.float32]]:
+        """Find the patterns and each model's covariance.
+
+        Parameters
+        ----------
+        scores : ndarray
+            Normal scores, ``(sample, cell)``.
+        model : ndarray
+            Number of the model of each sample, from 0 on, ``(sample,)``.
+        area : ndarray
+            Area of cells, ``(cell,)``.
+        modes : int
+            Most patterns.
+
+        Returns
+        -------
+        Patterns
+        ndarray
+            The samples whitened, ``(sample, mode)``.
+
+        Raises
+        ------
+        BadModel
+            For fewer samples of a model than patterns and half as many again: a covariance would fit chance.
+        """
+        count = np.bincount(model)
+        root = np.sqrt(area / area.mean())
+        weighted = scores * root
+        covariances = [weighted[model == m].T @ weighted[model == m] / count[m] for m in range(len(count))]
+        variance, vectors = np.linalg.eigh(np.mean(covariances, axis=0))
+        variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
+        enough = int(np.searchsorted(np.cumsum(variance) / variance.sum(), KEPT)) + 1
+        kept = min(modes, enough, len(area))
+        if count.min() < 1.5 * kept:
+            raise BadModel(
+                f"emulator: model number {count.argmin()} has {count.min()} training maps for {kept} patterns; give at least"
+                f" {int(np.ceil(1.5 * kept))} maps or ask for at most {int(count.min() / 1.5)} patterns"
+            )
+        patterns = vectors[:, :kept]
+        amplitudes = weighted @ patterns
+        colours, white = [], np.empty(amplitudes.shape, np.float32)
+        rest = np.empty((len(count), len(area)))
+        for m in range(len(count)):
+            mine = model == m
+            values, axes = np.linalg.eigh(amplitudes[mine].T @ amplitudes[mine] / count[m])
+            roots = np.sqrt(np.maximum(values, _FLOOR * values[-1]))
+            colours.append((axes * roots) @ axes.T)
+            white[mine] = amplitudes[mine] @ ((axes / roots) @ axes.T)
+            left = weighted[mine] - amplitudes[mine] @ patterns.T
+            rest[m] = np.sqrt(np.mean(left**2, axis=0)) / root
+        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.stack(colours), root, rest)))
+        return made, white
+
+    def scores(self, sample: Float[Array, "mode"], noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+        """Normal scores of a sample, of a space of one model."""
+        return self.patterns @ (self.colour[0] @ sample) / self.root_weight + self.rest[0] * noise

@@ -1,0 +1,262 @@
+"""From samples to an emulator: pattern, variability and shape of each cell, patterns of all models, then the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+from spread.diffusion import Noise, Preconditioned, Training, fit
+from spread.emulator.backbones import PatchTransformer, PatternNetwork
+from spread.emulator.coherence import Coherence
+from spread.emulator.condition import Condition, withheld
+from spread.emulator.emulator import Emulator, Facts, Local
+from spread.emulator.marginals import Marginals
+from spread.emulator.pattern_scaling import DAILY_HARMONICS, MONTHLY_HARMONICS, PatternScaling, basis
+from spread.emulator.samples import Samples
+from spread.emulator.scale import Scale
+from spread.emulator.seasons import weights
+from spread.emulator.spaces import MODES, AbstractSpace, Grid, Patterns
+from spread.errors import BadModel
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps made, steps asked for, and the mean loss since the last call."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an emulator is trained.
+
+    Parameters
+    ----------
+    backbone : str
+        ``patterns``: amplitudes of patterns and a small network, for CPUs; ``patches``: a transformer on the grid, for
+        accelerators.
+    steps, batch : int
+        Steps of the optimiser, and maps in each.
+    learning_rate : float
+        Its largest, after 5 % of the steps; it falls to a hundredth by a cosine.
+    modes : int
+        Most patterns.
+    width, depth : int
+        Of the network.
+    patch : int
+        Side of a patch.
+    seed : int
+        Of first weights and batches.
+    """
+
+    backbone: Literal["patterns", "patches"] = "patterns"
+    steps: int = 3000
+    batch: int = 256
+    learning_rate: float = 1e-3
+    modes: int = MODES
+    width: int = 256
+    depth: int = 3
+    patch: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = ("steps", "batch", "learning_rate", "modes", "width", "depth", "patch")
+        wrong = [f"{name}: expected a number above 0, got {getattr(self, name)!r}" for name in numbers
+                 if not getattr(self, name) > 0]  # fmt: skip
+        if self.backbone not in ("patterns", "patches"):
+            wrong.append(f"backbone: expected patterns or patches, got {self.backbone!r}")
+        if wrong:
+            raise BadModel("recipe: " + "; ".join(wrong))
+
+
+class Prepared(eqx.Module):
+    """What training needs of the samples, and all of the emulator that is not the network.
+
+    Parameters
+    ----------
+    data : tuple
+        Samples in the space of the diffusion, with their conditions.
+    local : tuple of Local
+        For each model.
+    space : AbstractSpace
+    coherence : Coherence
+    facts : Facts
+    """
+
+    data: tuple[NDArray[np.float32], Condition]
+    local: tuple[Local, ...]
+    space: AbstractSpace
+    coherence: Coherence
+    facts: Facts = eqx.field(static=True)
+
+    def emulator(self, denoiser: Preconditioned) -> Emulator:
+        """The emulator with a trained network."""
+        return Emulator(self.local, self.space, denoiser, self.coherence, self.facts)
+
+
+def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = False) -> Prepared:
+    """Fit pattern, variability, shape and patterns; whiten.
+
+    Parameters
+    ----------
+    samples : Samples
+        To learn from, in the order of time within each run. They are not modified.
+    recipe : Recipe, optional
+        How.
+    synthetic : bool
+        Whether some of them are made.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    BadModel
+        For samples that do not tell what is to be fitted.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    harmonics = MONTHLY_HARMONICS if samples.frequency == "mon" else DAILY_HARMONICS
+    present = np.unique(samples.model)
+    if len(present) != len(samples.models):
+        absent = sorted(set(samples.models) - {samples.models[m] for m in present})
+        raise BadModel(f"emulator: no training samples of {', '.join(absent)}; leave the name out or add runs")
+    scores = np.empty((len(samples), samples.area.size), np.float32)
+    local = []
+    for model in range(len(samples.models)):
+        mine = np.flatnonzero(samples.model == model)
+        fitted, scores[mine] = _local(samples, mine, harmonics)
+        local.append(fitted)
+    space: AbstractSpace
+    if recipe.backbone == "patterns":
+        space, white = Patterns.fit(scores, samples.model, samples.area.ravel(), recipe.modes)
+    else:
+        space, white = Grid(samples.area.shape), scores.reshape(-1, *samples.area.shape)
+    coherence = Coherence.fit(white, samples.follows())
+    facts = _facts(samples, harmonics, recipe, synthetic)
+    standard = (samples.warming - facts.mean_warming) / facts.sd_warming
+    cond = Condition(
+        np.asarray(samples.model, np.int32), np.asarray(samples.scenario, np.int32), standard.astype(np.float32),
+        samples.day.astype(np.float32),
+    )  # fmt: skip
+    return Prepared((white, cond), tuple(local), space, coherence, facts)
+
+
+def _local(
+    samples: Samples, mine: NDArray[np.integer], harmonics: int
+) -> tuple[Local, NDArray[np.float32]]:
+    """What is fitted for one model, and the normal scores of its maps."""
+    tas, warming, day = samples.cells[mine], samples.warming[mine], samples.day[mine]
+    pattern = PatternScaling.fit(tas, warming, day, harmonics)
+    season = weights(day)
+    expected = basis(day, harmonics) @ np.asarray(pattern.mean, np.float64)
+    expected += warming[:, None] * (basis(day, harmonics) @ np.asarray(pattern.pattern, np.float64))
+    residual = (tas - expected).astype(np.float32)
+    scale = Scale.fit(residual, warming, day)
+    deviation = np.exp(
+        0.5 * (season @ np.asarray(scale.level) + warming[:, None].astype(np.float32) * (season @ np.asarray(scale.slope)))
+    )
+    standard = residual / deviation
+    marginals = Marginals.fit(standard, day)
+    return Local(pattern, scale, marginals), marginals.scores(standard, season).astype(np.float32)
+
+
+def _facts(samples: Samples, harmonics: int, recipe: Recipe, synthetic: bool) -> Facts:
+    of_model = [samples.model == m for m in range(len(samples.models))]
+    return Facts(
+        models=samples.models, scenarios=samples.scenarios, runs=tuple(samples.runs[r] for r in np.unique(samples.run)),
+        frequency=samples.frequency, lat=tuple(map(float, samples.lat)), lon=tuple(map(float, samples.lon)),
+        area=tuple(map(float, samples.area.ravel())),
+        warming=tuple((float(samples.warming[m].min()), float(samples.warming[m].max())) for m in of_model),
+        held=tuple(tuple(int(s) for s in np.unique(samples.scenario[m])) for m in of_model), harmonics=harmonics,
+        mean_warming=float(samples.warming.mean()), sd_warming=float(max(samples.warming.std(), 1e-3)),
+        recipe=asdict(recipe), synthetic=synthetic,
+    )  # fmt: skip
+
+
+def started(prepared: Prepared, recipe: Recipe) -> tuple[Training, optax.GradientTransformation]:
+    """Training before its first step, and its optimiser."""
+    facts, key = prepared.facts, jax.random.key(recipe.seed)
+    models, scenarios = len(facts.models), len(facts.scenarios)
+    if isinstance(prepared.space, Grid):
+        network: eqx.Module = PatchTransformer(
+            prepared.space.size, models, scenarios, key, recipe.patch, recipe.width, recipe.depth
+        )
+    else:
+        network = PatternNetwork(prepared.space.shape[0], models, scenarios, key, recipe.width, recipe.depth)
+    rate = optax.warmup_cosine_decay_schedule(
+        0.0, recipe.learning_rate, max(1, recipe.steps // 20), max(2, recipe.steps), recipe.learning_rate / 100
+    )
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+    return Training.start(Preconditioned(network), optimizer), optimizer
+
+
+def train(
+    prepared: Prepared, recipe: Recipe | None = None, state: Training | None = None, progress: Progress | None = None,
+    keep: Callable[[Training], None] | None = None, every: int = 500,
+) -> tuple[Emulator, Training, NDArray[np.float64]]:  # fmt: skip
+    """Train the network, or go on with it.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        From :func:`prepare`.
+    recipe : Recipe, optional
+        The one of the preparation.
+    state : Training, optional
+        To go on from, as ``keep`` was given it; the end is the same, to the last bit, as without the interruption.
+    progress : callable, optional
+        Told how far it is.
+    keep : callable, optional
+        Given the state every so many steps, to be written down.
+    every : int
+        Steps between two such calls.
+
+    Returns
+    -------
+    Emulator
+    Training
+        Its last state.
+    ndarray
+        Loss of each step made here.
+
+    Raises
+    ------
+    Diverged
+        If the loss is not finite.
+    """
+    recipe = Recipe(**prepared.facts.recipe) if recipe is None else recipe  # type: ignore[arg-type]
+    begun, optimizer = started(prepared, recipe)
+    state = begun if state is None else state
+    data = jax.tree.map(jnp.asarray, prepared.data)
+    batch = _batches(recipe.batch, len(prepared.facts.models), len(prepared.facts.scenarios))
+    losses = []
+    while int(state.step) < recipe.steps:
+        count = min(every, recipe.steps - int(state.step))
+        state, made = fit(
+            state, optimizer, batch, data, jax.random.key(recipe.seed + 1), count, noise=Noise(), chunk=every
+        )
+        losses.append(made)
+        if keep is not None:
+            keep(state)
+        if progress is not None:
+            progress(int(state.step), recipe.steps, float(made.mean()))
+    return prepared.emulator(state.average), state, np.concatenate(losses) if losses else np.zeros(0)
+
+
+def _batches(size: int, models: int, scenarios: int) -> Callable[..., tuple[jax.Array, Condition]]:
+    return partial(_batch, size, models, scenarios)
+
+
+def _batch(
+    size: int, models: int, scenarios: int, data: tuple[jax.Array, Condition], key: jax.Array
+) -> tuple[jax.Array, Condition]:
+    first, second = jax.random.split(key)
+    chosen = jax.random.randint(first, (size,), 0, data[0].shape[0])
+    x, cond = jax.tree.map(lambda leaf: leaf[chosen], data)
+    return x, withheld(cond, models, scenarios, second)
