@@ -22,7 +22,7 @@ from spread.emulator.marginals import LEVELS, Marginals
 from spread.emulator.pattern_scaling import PatternScaling, basis
 from spread.emulator.scale import Scale
 from spread.emulator.seasons import KNOTS
-from spread.emulator.spaces import AbstractSpace, Grid, Patterns
+from spread.emulator.spaces import REMAINING, AbstractSpace, Grid, Patterns
 from spread.emulator.training import Prepared, Recipe, started
 from spread.errors import NotFound, one_line
 
@@ -137,7 +137,7 @@ def _skeleton(facts: Facts, shape: tuple[int, ...]) -> Emulator:
     )
     models = len(facts.models)
     space: AbstractSpace = Grid((shape[0], shape[1])) if recipe.backbone == "patches" else Patterns(
-        jnp.zeros((cells, shape[0])), jnp.zeros((models, shape[0], shape[0])), jnp.zeros(cells), jnp.zeros((models, cells))
+        jnp.zeros((cells, shape[0])), jnp.zeros((models, shape[0], shape[0])), jnp.zeros(cells), jnp.zeros((models, cells, min(REMAINING, cells - shape[0])))
     )  # fmt: skip
     prepared = Prepared((np.zeros(0), None), (local,) * models, space, Coherence(jnp.zeros(shape)), facts)  # type: ignore[arg-type]
     denoiser = started(prepared, recipe)[0].average

@@ -26,6 +26,9 @@ WINDOW = 1.5 / 12
 FEWEST = 60
 """Samples that a knot needs; with fewer the outer quantiles would be those of single months."""
 
+MOST = 1800
+"""Samples that a knot takes of those that there are, evenly over time: enough for the outer quantiles."""
+
 _LEAST_SLOPE = 1e-3
 """Of a residual over a normal score; keeps the map invertible where values are equal."""
 
@@ -60,7 +63,8 @@ class Marginals(eqx.Module):
         found = np.empty((KNOTS, len(LEVELS), residuals.shape[1]))
         least = _LEAST_SLOPE * np.arange(len(LEVELS))[:, None]
         for number, knot in enumerate(middles()):
-            near = residuals[distance(day, knot) <= WINDOW + 1e-9]
+            chosen = np.flatnonzero(distance(day, knot) <= WINDOW + 1e-9)
+            near = residuals[chosen[:: max(1, len(chosen) // MOST)]]
             if len(near) < FEWEST:
                 found[number] = _scores()[:, None]
             else:
@@ -99,7 +103,7 @@ class Marginals(eqx.Module):
             made = made + (slopes[number + 1] - slopes[number]) * jax.nn.relu(scores - knot)
         return made
 
-    def scores(self, residuals: NDArray[np.floating], season: NDArray[np.floating]) -> NDArray[np.float64]:
+    def scores(self, residuals: NDArray[np.floating], season: NDArray[np.floating]) -> NDArray[np.floating]:
         """Normal scores of residuals, the inverse of :meth:`residual`.
 
         Parameters
@@ -114,12 +118,12 @@ class Marginals(eqx.Module):
         ndarray
             ``(sample, cell)``.
         """
-        made = np.empty(residuals.shape)
-        table = np.asarray(self.quantiles, np.float64)
+        made = np.empty(residuals.shape, residuals.dtype)
+        table = np.asarray(self.quantiles)
         days, which = np.unique(season, axis=0, return_inverse=True)
         for number, day in enumerate(days):
             rows = np.flatnonzero(which.ravel() == number)
-            made[rows] = _inverse(residuals[rows], np.tensordot(day.astype(np.float64), table, axes=1))
+            made[rows] = _inverse(residuals[rows], np.tensordot(day, table, axes=1))
         return made
 
 
@@ -131,8 +135,8 @@ def _tail(quantiles: Array, knots: NDArray[np.float64]) -> Array:
     return (quantiles[2] - quantiles[0]) / (knots[2] - knots[0])
 
 
-def _inverse(values: NDArray[np.floating], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    knots = _scores()
+def _inverse(values: NDArray[np.floating], quantiles: NDArray[np.floating]) -> NDArray[np.floating]:
+    knots = _scores().astype(quantiles.dtype)
     slopes = np.diff(knots)[:, None] / np.diff(quantiles, axis=0)
     low = (knots[2] - knots[0]) / (quantiles[2] - quantiles[0])
     high = (knots[-1] - knots[-3]) / (quantiles[-1] - quantiles[-3])

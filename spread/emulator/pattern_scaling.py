@@ -65,7 +65,7 @@ class PatternScaling(eqx.Module):
                 f"pattern scaling: {len(day)} samples with warming of {warming.min():.2f} to {warming.max():.2f} K do not tell"
                 f" {design.shape[1]} coefficients apart; give more years, seasons or scenarios"
             )
-        found = np.linalg.solve(normal, design.T @ np.asarray(tas, np.float64))
+        found = np.linalg.solve(normal, _product(design, tas))
         mean, pattern = np.split(found, 2)
         return cls(jnp.asarray(mean, jnp.float32), jnp.asarray(pattern, jnp.float32))
 
@@ -107,3 +107,11 @@ def basis(day: NDArray[np.float64], harmonics: int) -> NDArray[np.float64]:
     if harmonics == MONTHLY_HARMONICS:
         cosines = cosines[:, :-1]  # at the middles of months cos(6 x) is zero
     return np.concatenate([np.ones((len(angle), 1)), cosines, sines], axis=1)
+
+
+def _product(design: NDArray[np.float64], tas: NDArray[np.floating]) -> NDArray[np.float64]:
+    """``design.T @ tas`` in double precision, a few years at a time."""
+    total = np.zeros((design.shape[1], tas.shape[1]))
+    for first in range(0, len(tas), 2000):
+        total += design[first : first + 2000].T @ tas[first : first + 2000].astype(np.float64)
+    return total

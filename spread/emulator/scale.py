@@ -14,6 +14,9 @@ WINDOW = 1.0 / 12
 """Days less than this from a knot, as a part of the year, tell its variance; nearer ones count for more."""
 
 _ROUNDS = 12
+
+GROUPS = 32
+"""Groups of like warming whose mean squares stand for their samples: the variance changes little within one."""
 _PAST_CHANCE = 1.5
 """A change with warming counts where its square is beyond this many squared standard errors: samples that follow each
 other are alike, so that there are fewer than they seem."""
@@ -58,13 +61,16 @@ class Scale(eqx.Module):
         Iterated weighted least squares (McCullagh & Nelder 1989, ch. 8); slopes are shrunk toward 0 by the share of
         their square that chance would give (a positive-part rule after James & Stein 1961).
         """
-        square = np.asarray(residuals, np.float64) ** 2
-        square += _SMALLEST * square.mean()
+        square = np.square(residuals)
+        smallest = _SMALLEST * float(square.mean())
+        edges = np.unique(np.quantile(warming, np.linspace(0, 1, GROUPS + 1)[1:-1]))
+        group = np.searchsorted(edges, warming)
         level, slope = np.empty((2, KNOTS, square.shape[1]))
         for number, knot in enumerate(middles()):
             near = np.maximum(1 - distance(day, knot) / WINDOW, 0.0)
-            chosen = near > 1e-6
-            level[number], slope[number] = _regression(square[chosen], warming[chosen], near[chosen])
+            means, centres, weight = _grouped(square, warming, near, group)
+            samples = near.sum() ** 2 / np.sum(near**2)
+            level[number], slope[number] = _regression(means + smallest, centres, weight, samples)
         return cls(jnp.asarray(level, jnp.float32), jnp.asarray(slope, jnp.float32))
 
     def deviation(self, warming: Float[Array, ""], season: Float[Array, "knot"]) -> Float[Array, "cell"]:
@@ -85,8 +91,22 @@ class Scale(eqx.Module):
         return jnp.exp(0.5 * (season @ self.level + warming * (season @ self.slope)))
 
 
+def _grouped(
+    square: NDArray[np.floating], warming: NDArray[np.float64], near: NDArray[np.float64], group: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted means of squares and warming in each group, and the groups' weights."""
+    means, centres, weights = [], [], []
+    for number in np.unique(group[near > 1e-6]):
+        chosen = np.flatnonzero((group == number) & (near > 1e-6))
+        weight = near[chosen]
+        means.append(weight.astype(square.dtype) @ square[chosen] / weight.sum())
+        centres.append(weight @ warming[chosen] / weight.sum())
+        weights.append(weight.sum())
+    return np.asarray(means, np.float64), np.asarray(centres), np.asarray(weights)
+
+
 def _regression(
-    square: NDArray[np.float64], warming: NDArray[np.float64], weight: NDArray[np.float64]
+    square: NDArray[np.float64], warming: NDArray[np.float64], weight: NDArray[np.float64], samples: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     weight = weight / weight.sum()
     middle = weight @ warming
@@ -99,7 +119,6 @@ def _regression(
         excess = square / np.exp(mean + np.outer(centred, slope)) - 1
         mean = mean + np.clip(weight @ excess, -1, 1)
         slope = slope + np.clip((weight * centred) @ excess / spread, -0.5, 0.5)
-    samples = 1 / np.sum(weight**2)
     chance = _PAST_CHANCE * 2 / (samples * spread)
     kept = np.maximum(1 - chance / np.maximum(slope**2, 1e-30), 0.0)
     return mean - kept * slope * middle, kept * slope

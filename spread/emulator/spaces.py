@@ -18,6 +18,9 @@ MODES = 400
 KEPT = 0.999
 """Share of the variance that the patterns hold, where :data:`MODES` allow it."""
 
+REMAINING = 256
+"""Most patterns of what is left, for each model."""
+
 _FLOOR = 1e-6
 """Smallest variance of a pattern in a model, over the largest: what is less is rounding."""
 
@@ -99,13 +102,14 @@ class Patterns(AbstractSpace):
     root_weight : array
         Square root of the area of a cell over the mean, ``(cell,)``.
     rest : array
-        Standard deviation in each model of what the patterns leave of a cell, ``(model, cell)``.
+        What the patterns leave of a map in each model, as a factor of its covariance: normal data, for the network does not
+        see it, ``(model, cell, remaining)``.
     """
 
     patterns: Float[Array, "cell mode"]
     colour: Float[Array, "model mode mode"]
     root_weight: Float[Array, "cell"]
-    rest: Float[Array, "model cell"]
+    rest: Float[Array, "model cell remaining"]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -152,8 +156,11 @@ class Patterns(AbstractSpace):
         """
         count = np.bincount(model)
         root = np.sqrt(area / area.mean())
-        weighted = scores * root
-        covariances = [weighted[model == m].T @ weighted[model == m] / count[m] for m in range(len(count))]
+        weighted = scores * root.astype(scores.dtype)
+        # one product of all maps a model; the rest is algebra on it
+        covariances = [
+            (weighted[model == m].T @ weighted[model == m]).astype(np.float64) / count[m] for m in range(len(count))
+        ]
         variance, vectors = np.linalg.eigh(np.mean(covariances, axis=0))
         variance, vectors = np.maximum(variance[::-1], 0.0), vectors[:, ::-1]
         enough = int(np.searchsorted(np.cumsum(variance) / variance.sum(), KEPT)) + 1
@@ -164,20 +171,29 @@ class Patterns(AbstractSpace):
                 f" {int(np.ceil(1.5 * kept))} maps or ask for at most {int(count.min() / 1.5)} patterns"
             )
         patterns = vectors[:, :kept]
-        amplitudes = weighted @ patterns
-        colours, white = [], np.empty(amplitudes.shape, np.float32)
-        rest = np.empty((len(count), len(area)))
-        for m in range(len(count)):
-            mine = model == m
-            values, axes = np.linalg.eigh(amplitudes[mine].T @ amplitudes[mine] / count[m])
+        white = np.empty((len(scores), kept), np.float32)
+        colours, rest = [], []
+        for m, covariance in enumerate(covariances):
+            values, axes = np.linalg.eigh(patterns.T @ covariance @ patterns)
             roots = np.sqrt(np.maximum(values, _FLOOR * values[-1]))
             colours.append((axes * roots) @ axes.T)
-            white[mine] = amplitudes[mine] @ ((axes / roots) @ axes.T)
-            left = weighted[mine] - amplitudes[mine] @ patterns.T
-            rest[m] = np.sqrt(np.mean(left**2, axis=0)) / root
-        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.stack(colours), root, rest)))
+            whitening = (patterns @ ((axes / roots) @ axes.T)).astype(scores.dtype)
+            white[model == m] = weighted[model == m] @ whitening
+            rest.append(_remaining(covariance, patterns) / root[:, None])
+        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.stack(colours), root, np.stack(rest))))
         return made, white
 
     def scores(self, sample: Float[Array, "mode"], noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
         """Normal scores of a sample, of a space of one model."""
-        return self.patterns @ (self.colour[0] @ sample) / self.root_weight + self.rest[0] * noise
+        return self.patterns @ (self.colour[0] @ sample) / self.root_weight + self.rest[0] @ noise[: self.rest.shape[2]]
+
+
+def _remaining(covariance: NDArray[np.float64], patterns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A factor of the covariance of what is orthogonal to the patterns, ``(cell, remaining)``."""
+    count = min(REMAINING, len(covariance) - patterns.shape[1])
+    if count == 0:
+        return np.zeros((len(covariance), 0))
+    left = covariance - patterns @ (patterns.T @ covariance)
+    left = left - (left @ patterns) @ patterns.T
+    values, axes = np.linalg.eigh((left + left.T) / 2)
+    return axes[:, -count:] * np.sqrt(np.maximum(values[-count:], 0.0))

@@ -151,19 +151,20 @@ def _local(
     samples: Samples, mine: NDArray[np.integer], harmonics: int
 ) -> tuple[Local, NDArray[np.float32]]:
     """What is fitted for one model, and the normal scores of its maps."""
-    tas, warming, day = samples.cells[mine], samples.warming[mine], samples.day[mine]
+    tas, warming, day = samples.cells[mine].astype(np.float32), samples.warming[mine], samples.day[mine]
     pattern = PatternScaling.fit(tas, warming, day, harmonics)
-    season = weights(day)
-    expected = basis(day, harmonics) @ np.asarray(pattern.mean, np.float64)
-    expected += warming[:, None] * (basis(day, harmonics) @ np.asarray(pattern.pattern, np.float64))
-    residual = (tas - expected).astype(np.float32)
+    season, of_year = weights(day), basis(day, harmonics)
+    given = np.concatenate([of_year, of_year * warming[:, None]], axis=1)
+    coefficients = np.concatenate([np.asarray(pattern.mean), np.asarray(pattern.pattern)])
+    # single precision at 300 K is 3e-5 K: far below what a month or day varies by
+    residual = tas - given.astype(np.float32) @ coefficients
     scale = Scale.fit(residual, warming, day)
     deviation = np.exp(
         0.5 * (season @ np.asarray(scale.level) + warming[:, None].astype(np.float32) * (season @ np.asarray(scale.slope)))
     )
     standard = residual / deviation
     marginals = Marginals.fit(standard, day)
-    return Local(pattern, scale, marginals), marginals.scores(standard, season).astype(np.float32)
+    return Local(pattern, scale, marginals), marginals.scores(standard, season)
 
 
 def _facts(samples: Samples, harmonics: int, recipe: Recipe, synthetic: bool) -> Facts:
