@@ -313,28 +313,35 @@ def test_the_table_of_fits():
 
 @pytest.fixture(scope="module")
 def abrupt(shared_data):
-    """Annual temperature (150,) [K] of abrupt-4xCO2 relative to the mean of piControl, by model and realisation."""
+    """Annual temperature [K] of abrupt-4xCO2 relative to piControl, of the same physics where it is there."""
     import pandas as pd
 
     table = pd.read_csv(shared_data / "ar6_gregory" / "tas_toa_4x_1pct_piControl_annual.csv.xz")
-    control = table[table["exp"] == "piControl"].groupby("model")["tas"].mean()
-    runs = table[(table["exp"] == "abrupt-4xCO2") & table["model"].isin(control.index)]
-    return {
-        (model, member): part.sort_values("yr")["tas"].to_numpy()[:150] - control[model]
-        for (model, member), part in runs.groupby(["model", "run"])
-    }
+    control, found = table[table["exp"] == "piControl"], {}
+    for (model, member), part in table[table["exp"] == "abrupt-4xCO2"].groupby(["model", "run"]):
+        own = control[control["model"] == model]
+        for ending in (member[member.index("p") :], member):
+            same = own["run"].str.endswith(ending)
+            own = own[same] if same.any() else own
+        if len(own) and len(part) >= 100:
+            found[model, member] = part.sort_values("yr")["tas"].to_numpy()[:150] - own["tas"].mean()
+    return found
 
 
 def test_the_table_follows_real_runs_of_four_times_co2(abrupt):
-    errors = {}
-    for name, runs in cummins_members().items():
-        for member in runs:
-            if (name, member) not in abrupt or len(abrupt[name, member]) < 100:
-                continue
-            real, model = abrupt[name, member], cummins(name, member, lagged=True)
-            ours = run(model, idealised_fraction("abrupt-4xCO2", len(real)) * model.forcing_4xco2)[1]
-            errors[name, member] = float(np.sqrt(np.nanmean((np.asarray(ours.temperature)[:, 0] - real) ** 2)))
-    worst = max(errors, key=errors.get)
-    print(f"{len(errors)} runs: RMSE median {np.median([*errors.values()]):.3f}, highest {errors[worst]:.3f} K {worst}")
-    assert len(errors) > 30
-    assert np.median([*errors.values()]) < 0.16
+    """The mean misfit tells apart the controls: the archive has no branch times, and drift and other physics remain."""
+    misfit, varying = {}, {}
+    for key, real in abrupt.items():
+        if key[1] not in cummins_members().get(key[0], ()):
+            continue
+        model = cummins(*key)
+        ours = run(model, idealised_fraction("abrupt-4xCO2", len(real)) * model.forcing_4xco2)[1]
+        difference = np.asarray(ours.temperature)[:, 0] - real
+        misfit[key], varying[key] = np.sqrt(np.nanmean(difference**2)), np.nanstd(difference)
+    for what, errors in (("RMSE", misfit), ("RMSE without the mean misfit", varying)):
+        worst = max(errors, key=errors.get)
+        print(f"{len(errors)} runs: {what} median {np.median([*errors.values()]):.3f}, {errors[worst]:.3f} K {worst}")
+    assert len(misfit) > 50
+    assert np.median([*misfit.values()]) < 0.15
+    assert np.median([*varying.values()]) < 0.135
+    assert max(varying.values()) < 0.21

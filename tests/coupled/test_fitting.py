@@ -82,7 +82,9 @@ def test_the_range_holds_the_truth_as_often_as_it_says():
     forcing, inside = scenario_forcing("ssp585", range(1850, 2101)), []
     real = forced_warming(TRUTH, forcing)[-20:].mean()
     for seed in range(20):
-        low, _, high = forced_warming_range(fit(synthetic(seed=seed)[:3], TRAIN), forcing, number=100)[:, -20:].mean(1)
+        low, _, high = forced_warming_range(fit(synthetic(seed=seed)[:3], TRAIN), forcing, number=100, discrepancy=0.0)[
+            :, -20:
+        ].mean(1)
         inside.append(low < real < high)
     assert 14 <= sum(inside) <= 20  # 18 expected of 20 at 90 %, the prior not being where the truth was drawn
 
@@ -171,6 +173,16 @@ def test_forced_warming_is_that_of_a_plain_loop():
         out.append(mean)
     np.testing.assert_allclose(warming[100:], np.array(out) - np.mean(out[145:165]), atol=3e-3)
     assert abs(np.nanmean(warming[245:265])) < 1e-12
+
+
+def test_structural_error_grows_from_the_end_of_training():
+    found, forcing = fit(synthetic()[:3], TRAIN), scenario_forcing("ssp585", range(1850, 2101))
+    alone = forced_warming_range(found, forcing, discrepancy=0.0, number=500)
+    wider = forced_warming_range(found, forcing, discrepancy=0.2, number=500)
+    np.testing.assert_array_equal(alone[:, :201], wider[:, :201])
+    growth = alone[1, -1] - alone[1, 200]
+    deviations = [(r[2, -1] - r[0, -1]) / 2 / 1.645 for r in (alone, wider)]
+    assert deviations[1] == pytest.approx(np.hypot(deviations[0], 0.2 * growth), rel=0.2)
 
 
 def test_draws_and_responses():
