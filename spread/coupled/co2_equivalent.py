@@ -1,7 +1,7 @@
 """CO2 equivalent: the concentration of CO2 that alone has the effective radiative forcing of all agents together.
 
-F(C) = 1.05 alpha(C) ln(C / C0), the simplified expression of Meinshausen et al. 2020 with N2O held at its value of 1750.
-It rises strictly with C, so it has an inverse, which :func:`co2_concentration` finds to rounding.
+F(C) = 1.05 alpha(C) ln(C / C0), the simplified expression of Meinshausen et al. 2020 with N2O held at its value of
+1750. It rises strictly with C, so it has an inverse, which :func:`co2_concentration` finds to rounding.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def co2e(
     years : sequence of int, optional
         Calendar years that follow each other; by default all that :func:`scenario_forcing` has.
     of : str
-        Whether it stands for all ``anthropogenic`` agents, aerosol included, or for the ``total`` with volcanoes and the
-        sun.
+        Whether it stands for all ``anthropogenic`` agents, aerosol included, or for the ``total`` with volcanoes and
+        the sun.
 
     Returns
     -------

@@ -193,7 +193,7 @@ def _propagator(model: EnergyBalance, step: float | Array) -> _Propagator:
     whole = jnp.zeros((2 * n + 2, 2 * n + 2))
     whole = whole.at[:n, :n].set(matrix).at[:n, 2 * n].set(into)
     whole = whole.at[n : 2 * n, :n].set(jnp.eye(n)).at[2 * n, 2 * n + 1].set(1.0)
-    power = expm(whole * step, max_squarings=48)
+    power = expm(whole * step, max_squarings=32)
     return _Propagator(
         power[:n, :n], power[n : 2 * n, :n] / step, power[:n, 2 * n :], power[n : 2 * n, 2 * n :] / step, radiated
     )

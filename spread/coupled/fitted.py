@@ -51,6 +51,11 @@ def response_of(theta: jax.Array) -> ForcedResponse:
     return ForcedResponse(energy_balance, value[..., 8] * value[..., 7] / RCMIP_4XCO2, value[..., 9], value[..., 10])
 
 
+DISCREPANCY = 0.15
+"""What a linear energy balance and a forcing shared by all models miss, as a share of the warming since training [1]:
+root mean square over 32 CMIP6 models of the error of ssp585 in 2081-2098 that parameters do not explain, trained to
+2050; 0.11 and 0.18 in halves of them (measured with spread 0.1 on the Atlas data of Iturbide et al. 2020)."""
+
 _many = jax.jit(jax.vmap(surface_temperature, in_axes=(0, None)))
 
 
@@ -111,8 +116,9 @@ def forced_warming_range(
     quantiles: Sequence[float] = (0.05, 0.5, 0.95),
     number: int = 300,
     seed: int = 0,
+    discrepancy: float = DISCREPANCY,
 ) -> np.ndarray:
-    """Quantiles of forced warming over the parameters that a fit leaves open.
+    """Quantiles of forced warming over what a fit leaves open.
 
     Parameters
     ----------
@@ -126,6 +132,9 @@ def forced_warming_range(
         Draws from the covariance.
     seed : int
         Of the draws.
+    discrepancy : float
+        Deviation of the structural error, as a share of the warming since the last year of training [1]; at 0 the range
+        is that of the parameters alone.
 
     Returns
     -------
@@ -134,10 +143,15 @@ def forced_warming_range(
 
     Notes
     -----
-    The range is that of the parameters. It holds neither internal variability nor what a linear energy balance and a
-    shared forcing cannot be, so that it is too narrow far from the training period.
+    Internal variability is not part of the range. The parameters alone leave it too narrow: of 32 real models trained
+    to 2050, their 5-95 % range held the warming of 2081-2100 in 53 %; see `DISCREPANCY`.
     """
     with jax.enable_x64(True):
         groups = jnp.asarray(forcing_groups(forcing))
         warming = np.asarray(_many(response_of(jnp.asarray(found.draws(number, seed))), groups))
-    return np.quantile(relative_to_base(warming, forcing, base), np.asarray(quantiles, float), axis=0)
+    warming = relative_to_base(warming, forcing, base)
+    later = np.flatnonzero(forcing.years > found.train[1])
+    if later.size and later[0] > 0:
+        error = discrepancy * np.random.default_rng([seed, 1]).standard_normal((number, 1))
+        warming[:, later] += error * (warming[:, later] - warming[:, later[:1] - 1])
+    return np.quantile(warming, np.asarray(quantiles, float), axis=0)

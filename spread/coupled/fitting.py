@@ -26,10 +26,11 @@ __all__ = ["Run", "fit"]
 SCALE_PRIOR = {
     # other agents and fast adjustments differ beyond what four times CO2 tells; assumed
     "well_mixed": (0.0, 0.15),
-    # aerosol ERF of 17 CMIP6 models, 1850 to 2014: -1.01 +- 0.23 W m-2 (Smith et al. 2020, doi:10.5194/acp-20-9591-2020)
-    # over RCMIP's -1.27; the deviation is widened by half, for the shape in time differs too
+    # aerosol ERF of 17 CMIP6 models, 1850 to 2014: -1.01 +- 0.23 W m-2 (Smith et al. 2020,
+    # doi:10.5194/acp-20-9591-2020) over RCMIP's -1.27; widened by half, for the shape in time differs
     "aerosol": (float(np.log(1.01 / 1.27)), 0.35),
-    # energy balances overstate volcanic cooling by 10-40 % (Gregory et al. 2016, doi:10.1007/s00382-016-3055-1); assumed
+    # energy balances overstate volcanic cooling by 10-40 % (Gregory et al. 2016,
+    # doi:10.1007/s00382-016-3055-1); assumed
     "volcanic": (-0.2, 0.35),
 }
 """Mean and deviation of the logarithm of each scale; that of well-mixed agents is relative to the model's 4xCO2."""
