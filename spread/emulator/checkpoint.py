@@ -137,7 +137,7 @@ def _skeleton(facts: Facts, shape: tuple[int, ...]) -> Emulator:
     )
     models = len(facts.models)
     space: AbstractSpace = Grid((shape[0], shape[1])) if recipe.backbone == "patches" else Patterns(
-        jnp.zeros((cells, shape[0])), jnp.zeros((models, shape[0], shape[0])), jnp.zeros(cells), jnp.zeros((models, cells, min(REMAINING, cells - shape[0])))
+        jnp.zeros((cells, shape[0])), jnp.zeros((models, KNOTS, shape[0], shape[0])), jnp.zeros(cells), jnp.zeros((models, cells, min(REMAINING, cells - shape[0])))
     )  # fmt: skip
     prepared = Prepared((np.zeros(0), None), (local,) * models, space, Coherence(jnp.zeros(shape)), facts)  # type: ignore[arg-type]
     denoiser = started(prepared, recipe)[0].average

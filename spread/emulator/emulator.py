@@ -20,7 +20,7 @@ from spread.emulator.flags import Flag
 from spread.emulator.marginals import Marginals
 from spread.emulator.pattern_scaling import PatternScaling, basis
 from spread.emulator.scale import Scale
-from spread.emulator.seasons import weights
+from spread.emulator.seasons import month_of, weights
 from spread.emulator.spaces import AbstractSpace
 from spread.errors import NotFound, did_you_mean
 
@@ -235,7 +235,7 @@ class Emulator(eqx.Module):
         of_step = {
             "cond": given, "warming": np.asarray(warming, np.float32), "inside": np.asarray(inside, np.float32),
             "season": weights(day), "harmonics": basis(day, self.facts.harmonics).astype(np.float32),
-            "step": np.asarray(step, np.int32),
+            "step": np.asarray(step, np.int32), "month": month_of(day),
         }  # fmt: skip
         keys = [_member_key(seed, model, first_member + m) for m in range(members)]
         rows = {name: _repeated(leaf, members) for name, leaf in of_step.items()}
@@ -272,6 +272,6 @@ def _map(shared: tuple, row: dict, noise: Array) -> Float[Array, "cell"]:
     sample = settings.sample(denoiser, noise, row["cond"])
     cells = local.scale.level.shape[1]
     rest = independent(jax.random.fold_in(row["key"], 1), row["step"], (cells,))
-    residual = local.marginals.residual(space.scores(sample, rest), row["season"])
+    residual = local.marginals.residual(space.scores(sample, rest, row["month"]), row["season"])
     spread = local.scale.deviation(row["inside"], row["season"])
     return local.pattern.response(row["warming"], row["harmonics"]) + spread * residual

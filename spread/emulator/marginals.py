@@ -29,6 +29,11 @@ FEWEST = 60
 MOST = 1800
 """Samples that a knot takes of those that there are, evenly over time: enough for the outer quantiles."""
 
+PAST_CHANCE = 2.0
+"""A shape counts by the share of its squared departure from the normal one that is beyond this many times what chance gives
+independent samples; those that follow each other are alike. What chance gives differs from cell to cell: as a factor on
+smooth maps it would make small scales."""
+
 _LEAST_SLOPE = 1e-3
 """Of a residual over a normal score; keeps the map invertible where values are equal."""
 
@@ -68,7 +73,8 @@ class Marginals(eqx.Module):
             if len(near) < FEWEST:
                 found[number] = _scores()[:, None]
             else:
-                found[number] = np.maximum.accumulate(np.quantile(near, LEVELS, axis=0) - least, axis=0) + least
+                shape = _beyond_chance(np.quantile(near, LEVELS, axis=0), len(near))
+                found[number] = np.maximum.accumulate(shape - least, axis=0) + least
         return cls(jnp.asarray(found, jnp.float32))
 
     def at(self, season: Float[Array, "knot"]) -> Float[Array, "level cell"]:
@@ -129,6 +135,16 @@ class Marginals(eqx.Module):
 
 def _scores() -> NDArray[np.float64]:
     return ndtri(np.asarray(LEVELS))
+
+
+def _beyond_chance(quantiles: NDArray[np.floating], count: int) -> NDArray[np.floating]:
+    """Quantiles ``(level, cell)`` drawn toward normal ones by as much as chance would have made them differ."""
+    scores, levels = _scores()[:, None], np.asarray(LEVELS)[:, None]
+    density = np.exp(-(scores**2) / 2) / np.sqrt(2 * np.pi)
+    chance = levels * (1 - levels) / (count * density**2)
+    departure = quantiles - scores
+    ratio = np.mean(departure**2 / chance, axis=0)
+    return scores + np.maximum(1 - PAST_CHANCE / np.maximum(ratio, 1e-30), 0.0) * departure
 
 
 def _tail(quantiles: Array, knots: NDArray[np.float64]) -> Array:

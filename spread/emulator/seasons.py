@@ -16,6 +16,11 @@ def middles() -> Floats:
     return (np.arange(KNOTS) + 0.5) / KNOTS
 
 
+def month_of(day: Floats) -> NDArray[np.int32]:
+    """Which twelfth of the year days are in, from 0 on, ``(sample,)``."""
+    return (np.floor(np.asarray(day, np.float64) * KNOTS).astype(np.int32)) % KNOTS
+
+
 def distance(day: Floats, knot: float) -> Floats:
     """How far days are from a knot, either way round the year.
 

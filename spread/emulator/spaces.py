@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from spread.emulator.seasons import KNOTS, distance, middles, month_of
 from spread.errors import BadModel
 
 MODES = 400
@@ -20,6 +22,9 @@ KEPT = 0.999
 
 REMAINING = 256
 """Most patterns of what is left, for each model."""
+
+SEASON_NEEDS = 1.0
+"""Maps for each pattern at which a season's covariance counts as much as the year's."""
 
 _FLOOR = 1e-6
 """Smallest variance of a pattern in a model, over the largest: what is less is rounding."""
@@ -43,7 +48,9 @@ class AbstractSpace(eqx.Module):
         """The part that maps of one model need."""
 
     @abstractmethod
-    def scores(self, sample: Array, noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+    def scores(
+        self, sample: Array, noise: Float[Array, "cell"], month: Int[Array, ""]
+    ) -> Float[Array, "cell"]:
         """Normal scores of a sample.
 
         Parameters
@@ -52,6 +59,8 @@ class AbstractSpace(eqx.Module):
             Of :attr:`shape`.
         noise : array
             Standard normal numbers, for what the space leaves of a map, ``(cell,)``.
+        month : array
+            Which twelfth of the year, from 0 on.
 
         Returns
         -------
@@ -85,20 +94,23 @@ class Grid(AbstractSpace):
         """Itself."""
         return self
 
-    def scores(self, sample: Array, noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+    def scores(
+        self, sample: Array, noise: Float[Array, "cell"], month: Int[Array, ""]
+    ) -> Float[Array, "cell"]:
         """The sample as it is; nothing is left."""
         return sample.reshape(-1)
 
 
 class Patterns(AbstractSpace):
-    """Whitening of maps: ``scores = patterns @ colour[m] @ z / root_weight``, with ``z`` of unit covariance.
+    """Whitening of maps: ``scores = patterns @ colour[m, month] @ z / root_weight``, with ``z`` of unit covariance.
 
     Parameters
     ----------
     patterns : array
         Orthonormal in the area-weighted space, common to all models, ``(cell, mode)``.
     colour : array
-        Symmetric square root of the covariance of the patterns' amplitudes in each model, ``(model, mode, mode)``.
+        Symmetric square root of the covariance of the patterns' amplitudes in each model and month, ``(model, knot, mode,
+        mode)``.
     root_weight : array
         Square root of the area of a cell over the mean, ``(cell,)``.
     rest : array
@@ -107,7 +119,7 @@ class Patterns(AbstractSpace):
     """
 
     patterns: Float[Array, "cell mode"]
-    colour: Float[Array, "model mode mode"]
+    colour: Float[Array, "model knot mode mode"]
     root_weight: Float[Array, "cell"]
     rest: Float[Array, "model cell remaining"]
 
@@ -128,7 +140,8 @@ class Patterns(AbstractSpace):
 
     @classmethod
     def fit(
-        cls, scores: NDArray[np.floating], model: NDArray[np.integer], area: NDArray[np.float64], modes: int = MODES
+        cls, scores: NDArray[np.floating], model: NDArray[np.integer], day: NDArray[np.float64],
+        area: NDArray[np.float64], modes: int = MODES,
     ) -> tuple[Patterns, NDArray[np.float32]]:
         """Find the patterns and each model's covariance.
 
@@ -138,6 +151,8 @@ class Patterns(AbstractSpace):
             Normal scores, ``(sample, cell)``.
         model : ndarray
             Number of the model of each sample, from 0 on, ``(sample,)``.
+        day : ndarray
+            Part of the year, ``(sample,)``.
         area : ndarray
             Area of cells, ``(cell,)``.
         modes : int
@@ -174,18 +189,36 @@ class Patterns(AbstractSpace):
         white = np.empty((len(scores), kept), np.float32)
         colours, rest = [], []
         for m, covariance in enumerate(covariances):
-            values, axes = np.linalg.eigh(patterns.T @ covariance @ patterns)
-            roots = np.sqrt(np.maximum(values, _FLOOR * values[-1]))
-            colours.append((axes * roots) @ axes.T)
-            whitening = (patterns @ ((axes / roots) @ axes.T)).astype(scores.dtype)
-            white[model == m] = weighted[model == m] @ whitening
+            mine = np.flatnonzero(model == m)
+            amplitudes = weighted[mine] @ patterns.astype(scores.dtype)
+            for of_month, season in _of_months(amplitudes, day[mine]):
+                values, axes = np.linalg.eigh(season)
+                roots = np.sqrt(np.maximum(values, _FLOOR * values[-1]))
+                colours.append((axes * roots) @ axes.T)
+                white[mine[of_month]] = amplitudes[of_month] @ ((axes / roots) @ axes.T).astype(scores.dtype)
             rest.append(_remaining(covariance, patterns) / root[:, None])
-        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.stack(colours), root, np.stack(rest))))
+        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.reshape(colours, (len(count), KNOTS, kept, kept)), root, np.stack(rest))))
         return made, white
 
-    def scores(self, sample: Float[Array, "mode"], noise: Float[Array, "cell"]) -> Float[Array, "cell"]:
+    def scores(
+        self, sample: Float[Array, "mode"], noise: Float[Array, "cell"], month: Int[Array, ""]
+    ) -> Float[Array, "cell"]:
         """Normal scores of a sample, of a space of one model."""
-        return self.patterns @ (self.colour[0] @ sample) / self.root_weight + self.rest[0] @ noise[: self.rest.shape[2]]
+        made = self.patterns @ (self.colour[0, month] @ sample) / self.root_weight
+        return made + self.rest[0] @ noise[: self.rest.shape[2]]
+
+
+def _of_months(
+    amplitudes: NDArray[np.floating], day: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Samples of each month, and the covariance of its season drawn toward that of the year."""
+    of_year = (amplitudes.T @ amplitudes).astype(np.float64) / len(amplitudes)
+    months = month_of(day)
+    for number, knot in enumerate(middles()):
+        season = amplitudes[distance(day, knot) <= 1.5 / KNOTS + 1e-9]
+        share = len(season) / (len(season) + SEASON_NEEDS * amplitudes.shape[1])
+        own = (season.T @ season).astype(np.float64) / max(len(season), 1)
+        yield np.flatnonzero(months == number), share * own + (1 - share) * of_year
 
 
 def _remaining(covariance: NDArray[np.float64], patterns: NDArray[np.float64]) -> NDArray[np.float64]:

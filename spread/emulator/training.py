@@ -134,7 +134,7 @@ def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = Fa
         local.append(fitted)
     space: AbstractSpace
     if recipe.backbone == "patterns":
-        space, white = Patterns.fit(scores, samples.model, samples.area.ravel(), recipe.modes)
+        space, white = Patterns.fit(scores, samples.model, samples.day, samples.area.ravel(), recipe.modes)
     else:
         space, white = Grid(samples.area.shape), scores.reshape(-1, *samples.area.shape)
     coherence = Coherence.fit(white, samples.follows())
