@@ -168,7 +168,7 @@ TWO_KINDS = {
         np.array([[1.0, 0.0]]), np.array([0.1]), 0.3,
     ),
 }  # fmt: skip
-MOST_OF_WEIGHT = {"near": 0.03, "far apart": 0.15}  # error of the weight under moment matching, no better than measured
+MOST_OF_WEIGHT = {"near": 0.03, "far apart": 0.1}  # error of the weight under moment matching, no better than measured
 
 
 def known_posterior(kinds, operator, values, variance):

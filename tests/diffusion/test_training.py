@@ -116,6 +116,13 @@ def test_another_key_is_another_run():
     assert not np.any(one == other)
 
 
+def test_no_two_steps_share_their_noise():
+    """Parameters that stand still have another loss in every step."""
+    still = optax.sgd(0.0)
+    losses = fit(Training.start(small(), still), still, rows(32), (jnp.ones((300, 2)), None), jax.random.key(0), 50)[1]
+    assert len(np.unique(losses)) == 50
+
+
 def test_the_running_mean_is_that_of_plain_numpy():
     optimizer, batch, key = optax.sgd(0.1), rows(16), jax.random.key(0)
     data = (jax.random.normal(jax.random.key(1), (50, 2)), None)
