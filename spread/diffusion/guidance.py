@@ -122,10 +122,10 @@ class MomentMatching(AbstractGuidance):
 
     Notes
     -----
-    Rozet et al. 2024 (arXiv 2405.13712): ``W = (R + A V A')^-1`` with ``V = Cov(x0 | x) = sigma^2 dD/dx``. For other than
-    Gaussian data the distribution of ``x0`` given ``x`` is replaced by a normal one with its two moments. Of two kinds
-    far apart, observed vaguely, one then gets a weight of 0.41 instead of 0.34, and variances are 1.4 times too large
-    (``tests/diffusion/test_guidance.py``).
+    Rozet et al. 2024 (arXiv 2405.13712): ``W = (R + A V A')^-1`` with ``V = Cov(x0 | x) = sigma^2 dD/dx``. For other
+    than Gaussian data the distribution of ``x0`` given ``x`` is replaced by a normal one with its two moments. Of two
+    kinds far apart, observed vaguely, one then gets a weight of 0.41 instead of 0.34, and variances are 1.4 times too
+    large (``tests/diffusion/test_guidance.py``).
     """
 
     iterations: int | None = eqx.field(default=None, static=True)

@@ -67,7 +67,7 @@ def test_preconditioning_keeps_variances_at_one():
 
 
 def test_a_network_is_wired_as_published():
-    """c_skip x + c_out F(c_in x, ln(sigma) / 4), in plain NumPy; for normal data of sigma_data the best network says 0."""
+    """c_skip x + c_out F(c_in x, ln(sigma) / 4), in plain NumPy."""
     wired = Preconditioned(lambda x, noise, cond: x**3 + noise * cond, 2.0)
     x, sigma, cond = np.array([0.7, -1.1]), 0.4, 1.5
     total = sigma**2 + 4.0
