@@ -47,7 +47,7 @@ class Unreadable(SpreadError):
 
 
 class BadModel(SpreadError):
-    """A model that cannot be: bricks that do not go together, rates on edges that are not there, noise that does not fall."""
+    """A model that cannot be: bricks that do not go together, rates on edges that are not there, noise that grows."""
 
 
 class Diverged(SpreadError):

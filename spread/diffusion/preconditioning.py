@@ -62,7 +62,7 @@ def c_noise(sigma: Level) -> Level:
 
 
 def loss_weight(sigma: Level, sigma_data: float = 1.0) -> Level:
-    """Weight of a squared error of the denoiser, ``1 / c_out^2``: that of the network then counts the same everywhere."""
+    """Weight of a squared error of the denoiser, ``1 / c_out^2``: the network's own then counts evenly."""
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 

@@ -182,8 +182,8 @@ def fit(
         bad = np.flatnonzero(~np.isfinite(made))
         if bad.size:
             raise Diverged(
-                f"training: expected finite losses, got {made[bad[0]]} in step {first + bad[0]}; look for absent values "
-                "in the data, lower the learning rate or clip gradients"
+                f"training: expected finite losses, got {made[bad[0]]} in step {first + bad[0]}; look for absent values"
+                " in the data, lower the learning rate or clip gradients"
             )
         losses.append(made)
     return state, np.concatenate(losses) if losses else np.zeros(0)
