@@ -11,10 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spread import conform, datasets, regrid
+from spread.cores import memory_available
 from spread.coupled import Fit, Run, fit, forced_warming, scenario_forcing
 from spread.coupled.cummins import cummins_members
 from spread.coupled.response import ForcedResponse
-from spread.cores import memory_available
 from spread.emulator.samples import Samples
 from spread.errors import Failure, NotComparable
 from spread.grids import Grid, regular

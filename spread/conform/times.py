@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from spread.calendars import ALIASES, canonical_calendar, days_in_month, label, month_number
 
-FREQUENCIES = {"mon": "mon", "monC": "mon", "Amon": "mon", "Lmon": "mon", "yr": "yr", "Eyr": "yr", "Lyr": "yr", "day": "day"}
+FREQUENCIES = {
+    "mon": "mon",
+    "monC": "mon",
+    "Amon": "mon",
+    "Lmon": "mon",
+    "yr": "yr",
+    "Eyr": "yr",
+    "Lyr": "yr",
+    "day": "day",
+}
 """Frequencies and tables that are understood (GFDL-CM4 writes ``monC``: ES-DOC errata b6302400)."""
 
 LENGTHS = {"day": (0.99, 1.01), "mon": (27.0, 32.0), "yr": (359.0, 367.0)}

@@ -201,10 +201,14 @@ def _read(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
             header = json.loads((opened.metadata() or {}).get("spread", "{}"))
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise NotFound(f"checkpoint {path}: it cannot be read, cut off perhaps: {one_line(error)}; train again") from error
+        raise NotFound(
+            f"checkpoint {path}: it cannot be read, cut off perhaps: {one_line(error)}; train again"
+        ) from error
     if header.get("format") != FORMAT:
         found = header.get("format", "no format of spread")
-        raise NotFound(f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install the version it is of")
+        raise NotFound(
+            f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install the version it is of"
+        )
     if header.get("kind") != kind:
         raise NotFound(f"checkpoint {path}: expected an {kind}, got a {header.get('kind')}")
     if header.get("sha256") != _digest(arrays):

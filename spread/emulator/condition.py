@@ -32,10 +32,10 @@ class Condition(eqx.Module):
         Part of the year, 0 to 1.
     """
 
-    model: Int[Array, "..."]
-    scenario: Int[Array, "..."]
-    warming: Float[Array, "..."]
-    day: Float[Array, "..."]
+    model: Int[Array, ...]
+    scenario: Int[Array, ...]
+    warming: Float[Array, ...]
+    day: Float[Array, ...]
 
 
 class Embedding(eqx.Module):
@@ -60,7 +60,7 @@ class Embedding(eqx.Module):
         inputs = 16 + 8 + 1 + 2 * HARMONICS + 9
         self.layers = eqx.nn.MLP(inputs, WIDTH, WIDTH, 1, jax.nn.silu, key=third)
 
-    def __call__(self, noise: Float[Array, ""], cond: Condition) -> Float[Array, "64"]:
+    def __call__(self, noise: Float[Array, ""], cond: Condition) -> Float[Array, 64]:
         """The vector; ``noise`` is that of :func:`spread.diffusion.c_noise`."""
         order = jnp.arange(1, 5, dtype=noise.dtype)
         angle = 2 * np.pi * cond.day * jnp.arange(1, HARMONICS + 1, dtype=noise.dtype)
@@ -77,5 +77,8 @@ def withheld(cond: Condition, models: int, scenarios: int, key: jax.Array) -> Co
     drop_model = jax.random.bernoulli(first, DROPPED, cond.model.shape)
     drop_scenario = jax.random.bernoulli(second, DROPPED, cond.scenario.shape)
     return Condition(
-        jnp.where(drop_model, models, cond.model), jnp.where(drop_scenario, scenarios, cond.scenario), cond.warming, cond.day
+        jnp.where(drop_model, models, cond.model),
+        jnp.where(drop_scenario, scenarios, cond.scenario),
+        cond.warming,
+        cond.day,
     )

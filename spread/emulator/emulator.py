@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from spread.diffusion import Preconditioned, in_blocks
-from spread.diffusion.production import Settings, production
+from spread.diffusion import Preconditioned, Settings, in_blocks, production
 from spread.emulator.coherence import Coherence, independent
 from spread.emulator.condition import Condition
 from spread.emulator.flags import Flag
@@ -219,7 +218,9 @@ class Emulator(eqx.Module):
         if wrong or members < 1:
             from spread.errors import BadModel
 
-            raise BadModel("emulator: " + "; ".join([*wrong, *(["members: expected one or more"] if members < 1 else [])]))
+            raise BadModel(
+                "emulator: " + "; ".join([*wrong, *(["members: expected one or more"] if members < 1 else [])])
+            )
         flags = self.flags(model, scenario, warming, decoupled)
         known = scenario in self.facts.scenarios and not np.any(flags & Flag.UNKNOWN_SCENARIO)
         low, high = self.facts.warming[number]
@@ -255,11 +256,11 @@ def _member_key(seed: int, model: str, member: int) -> Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(model.encode())), member)
 
 
-def _independent_map(shared: tuple, row: dict) -> Float[Array, "cell"]:
+def _independent_map(shared: tuple, row: dict) -> Float[Array, cell]:
     return _map(shared, row, independent(_first(row["key"]), row["step"], shared[1].shape))
 
 
-def _coherent_map(shared: tuple, row: dict) -> Float[Array, "cell"]:
+def _coherent_map(shared: tuple, row: dict) -> Float[Array, cell]:
     return _map(shared, row, shared[3].noise(_first(row["key"]), row["step"]))
 
 
@@ -267,7 +268,7 @@ def _first(key: Array) -> Array:
     return jax.random.fold_in(key, 0)
 
 
-def _map(shared: tuple, row: dict, noise: Array) -> Float[Array, "cell"]:
+def _map(shared: tuple, row: dict, noise: Array) -> Float[Array, cell]:
     local, space, denoiser, _, settings = shared
     sample = settings.sample(denoiser, noise, row["cond"])
     cells = local.scale.level.shape[1]

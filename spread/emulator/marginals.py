@@ -77,11 +77,11 @@ class Marginals(eqx.Module):
                 found[number] = np.maximum.accumulate(shape - least, axis=0) + least
         return cls(jnp.asarray(found, jnp.float32))
 
-    def at(self, season: Float[Array, "knot"]) -> Float[Array, "level cell"]:
+    def at(self, season: Float[Array, knot]) -> Float[Array, "level cell"]:
         """Quantiles on a day, of the weights of :func:`spread.emulator.seasons.weights`."""
         return jnp.tensordot(season, self.quantiles, axes=1)
 
-    def residual(self, scores: Float[Array, "cell"], season: Float[Array, "knot"]) -> Float[Array, "cell"]:
+    def residual(self, scores: Float[Array, cell], season: Float[Array, knot]) -> Float[Array, cell]:
         """Residuals of normal scores.
 
         Parameters

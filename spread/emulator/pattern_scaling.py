@@ -69,7 +69,7 @@ class PatternScaling(eqx.Module):
         mean, pattern = np.split(found, 2)
         return cls(jnp.asarray(mean, jnp.float32), jnp.asarray(pattern, jnp.float32))
 
-    def response(self, warming: Float[Array, ""], harmonics: Float[Array, "harmonic"]) -> Float[Array, "cell"]:
+    def response(self, warming: Float[Array, ""], harmonics: Float[Array, harmonic]) -> Float[Array, cell]:
         """The mean map of one day.
 
         Parameters

@@ -48,9 +48,7 @@ class AbstractSpace(eqx.Module):
         """The part that maps of one model need."""
 
     @abstractmethod
-    def scores(
-        self, sample: Array, noise: Float[Array, "cell"], month: Int[Array, ""]
-    ) -> Float[Array, "cell"]:
+    def scores(self, sample: Array, noise: Float[Array, cell], month: Int[Array, ""]) -> Float[Array, cell]:
         """Normal scores of a sample.
 
         Parameters
@@ -94,9 +92,7 @@ class Grid(AbstractSpace):
         """Itself."""
         return self
 
-    def scores(
-        self, sample: Array, noise: Float[Array, "cell"], month: Int[Array, ""]
-    ) -> Float[Array, "cell"]:
+    def scores(self, sample: Array, noise: Float[Array, cell], month: Int[Array, ""]) -> Float[Array, cell]:
         """The sample as it is; nothing is left."""
         return sample.reshape(-1)
 
@@ -120,7 +116,7 @@ class Patterns(AbstractSpace):
 
     patterns: Float[Array, "cell mode"]
     colour: Float[Array, "model knot mode mode"]
-    root_weight: Float[Array, "cell"]
+    root_weight: Float[Array, cell]
     rest: Float[Array, "model cell remaining"]
 
     @property
@@ -140,8 +136,12 @@ class Patterns(AbstractSpace):
 
     @classmethod
     def fit(
-        cls, scores: NDArray[np.floating], model: NDArray[np.integer], day: NDArray[np.float64],
-        area: NDArray[np.float64], modes: int = MODES,
+        cls,
+        scores: NDArray[np.floating],
+        model: NDArray[np.integer],
+        day: NDArray[np.float64],
+        area: NDArray[np.float64],
+        modes: int = MODES,
     ) -> tuple[Patterns, NDArray[np.float32]]:
         """Find the patterns and each model's covariance.
 
@@ -197,12 +197,17 @@ class Patterns(AbstractSpace):
                 colours.append((axes * roots) @ axes.T)
                 white[mine[of_month]] = amplitudes[of_month] @ ((axes / roots) @ axes.T).astype(scores.dtype)
             rest.append(_remaining(covariance, patterns) / root[:, None])
-        made = cls(*(jnp.asarray(part, jnp.float32) for part in (patterns, np.reshape(colours, (len(count), KNOTS, kept, kept)), root, np.stack(rest))))
+        made = cls(
+            *(
+                jnp.asarray(part, jnp.float32)
+                for part in (patterns, np.reshape(colours, (len(count), KNOTS, kept, kept)), root, np.stack(rest))
+            )
+        )
         return made, white
 
     def scores(
-        self, sample: Float[Array, "mode"], noise: Float[Array, "cell"], month: Int[Array, ""]
-    ) -> Float[Array, "cell"]:
+        self, sample: Float[Array, mode], noise: Float[Array, cell], month: Int[Array, ""]
+    ) -> Float[Array, cell]:
         """Normal scores of a sample, of a space of one model."""
         made = self.patterns @ (self.colour[0, month] @ sample) / self.root_weight
         return made + self.rest[0] @ noise[: self.rest.shape[2]]

@@ -147,9 +147,7 @@ def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = Fa
     return Prepared((white, cond), tuple(local), space, coherence, facts)
 
 
-def _local(
-    samples: Samples, mine: NDArray[np.integer], harmonics: int
-) -> tuple[Local, NDArray[np.float32]]:
+def _local(samples: Samples, mine: NDArray[np.integer], harmonics: int) -> tuple[Local, NDArray[np.float32]]:
     """What is fitted for one model, and the normal scores of its maps."""
     tas, warming, day = samples.cells[mine].astype(np.float32), samples.warming[mine], samples.day[mine]
     pattern = PatternScaling.fit(tas, warming, day, harmonics)
@@ -160,7 +158,8 @@ def _local(
     residual = tas - given.astype(np.float32) @ coefficients
     scale = Scale.fit(residual, warming, day)
     deviation = np.exp(
-        0.5 * (season @ np.asarray(scale.level) + warming[:, None].astype(np.float32) * (season @ np.asarray(scale.slope)))
+        0.5
+        * (season @ np.asarray(scale.level) + warming[:, None].astype(np.float32) * (season @ np.asarray(scale.slope)))
     )
     standard = residual / deviation
     marginals = Marginals.fit(standard, day)

@@ -55,7 +55,7 @@ class Block(eqx.Module):
         self.narrow = eqx.nn.Linear(4 * width, width, key=third)
         self.modulation = zero(eqx.nn.Linear(WIDTH, 6 * width, key=fourth))
 
-    def __call__(self, tokens: Float[Array, "patch width"], embedded: Float[Array, "64"]) -> Float[Array, "patch width"]:
+    def __call__(self, tokens: Float[Array, "patch width"], embedded: Float[Array, 64]) -> Float[Array, "patch width"]:
         """The patches after the block."""
         width = tokens.shape[1]
         shift = self.modulation(embedded)
@@ -121,7 +121,9 @@ class PatchTransformer(eqx.Module):
         where = jnp.asarray(positions(shape, patch), jnp.float32)
         self.place = where @ jax.random.normal(keys[4], (where.shape[1], width)) / np.sqrt(where.shape[1])
 
-    def __call__(self, scaled: Float[Array, "lat lon"], noise: Float[Array, ""], cond: Condition) -> Float[Array, "lat lon"]:
+    def __call__(
+        self, scaled: Float[Array, "lat lon"], noise: Float[Array, ""], cond: Condition
+    ) -> Float[Array, "lat lon"]:
         """What the preconditioned denoiser adds; see :class:`spread.diffusion.Preconditioned`."""
         embedded = self.embedding(noise, cond)
         tokens = jax.vmap(self.inwards)(self._patches(scaled)) + self.place
