@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,7 @@ class RunMaps:
     def during(self, first: int, last: int) -> RunMaps:
         """The maps of some years."""
         kept = (self.year >= first) & (self.year <= last)
-        facets = (self.source_id, self.experiment_id, self.member_id, self.version)
-        return RunMaps(
-            *facets, self.tas[kept], self.year[kept], self.step[kept], self.day[kept], self.frequency, self.synthetic
-        )
+        return replace(self, tas=self.tas[kept], year=self.year[kept], step=self.step[kept], day=self.day[kept])
 
     def annual_means(self, area: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Global means of whole years.
@@ -148,8 +145,8 @@ def _check_memory(maps: int, grid: Grid) -> None:
     needed, free = 5 * 4 * maps * int(np.prod(grid.shape)), memory_available()
     if needed > free:
         raise NotComparable(
-            f"emulator: {maps} maps of {grid.shape} need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free:"
-            " take a coarser grid, fewer years or members, or a machine with more memory"
+            f"emulator: {maps} maps of {grid.shape} need about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are"
+            " free: take a coarser grid, fewer years or members, or a machine with more memory"
         )
 
 
@@ -167,8 +164,11 @@ def _maps(ds: xr.Dataset, target: Grid) -> RunMaps:
         lengths = {"360_day": 360.0, "noleap": 365.0}.get(str(ds.attrs["calendar"]))
         long = np.array([lengths or 365.0 + _leap(d) for d in dates])
         day = (np.array([d.dayofyr for d in dates]) - 0.5) / long
+    source_id, experiment_id, member_id, version = (
+        str(ds.attrs[key]) for key in ("source_id", "experiment_id", "member_id", "version")
+    )
     return RunMaps(
-        *(str(ds.attrs[key]) for key in ("source_id", "experiment_id", "member_id", "version")),
+        source_id, experiment_id, member_id, version,
         np.ascontiguousarray(field.values), year, step, day, str(ds.attrs["frequency"]),
         "synthetic" in " ".join(map(str, ds.attrs.values())).lower(),
     )  # fmt: skip

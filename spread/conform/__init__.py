@@ -42,8 +42,8 @@ def conform(
     -------
     xarray.Dataset
         Dimensions ``time, lat, lon`` (or ``time, y, x``); the field in canonical units, lazy; coordinates with bounds,
-        ``cell_area``, ``land_fraction``, ``month_number``, for daily means ``day_number``; attributes: facets, ``version``, ``calendar``,
-        ``frequency``, ``fixes`` and ``missing_periods`` (lists of str).
+        ``cell_area``, ``land_fraction``, ``month_number``, for daily means ``day_number``; attributes: facets,
+        ``version``, ``calendar``, ``frequency``, ``fixes`` and ``missing_periods`` (lists of str).
 
     Raises
     ------

@@ -1,7 +1,9 @@
 """Time: decoded in the dataset's own calendar, and every step given its month number.
 
 A step belongs to the month in which its bounds have their middle; where the bounds do not span a month, to the month of
-its stamp. Days are numbered too. Repeated or unordered steps are not touched here: the contract refuses them unless a quirk cures them first.
+its stamp. Days are numbered too.
+
+Repeated or unordered steps are not touched here: the contract refuses them unless a quirk cures them first.
 Refused here is an axis whose months do not keep pace with its days: its calendar is not the one it names.
 """
 

@@ -1,4 +1,4 @@
-"""Emulators and interrupted trainings in files: arrays by name and a described header (safetensors), nothing that runs."""
+"""Emulators and interrupted trainings in files: arrays by name and a header (safetensors), nothing that runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spread.diffusion import Preconditioned, Training
+from spread.diffusion import Training
 from spread.emulator.coherence import Coherence
 from spread.emulator.emulator import Emulator, Facts, Local
 from spread.emulator.marginals import LEVELS, Marginals
@@ -111,10 +111,11 @@ def load_training(path: str | Path, prepared: Prepared) -> Training:
     arrays, header = _read(path, "training")
     if header.get("data") != _digest(_named(prepared.data)) or facts_of(header["facts"]) != prepared.facts:
         raise NotFound(
-            f"checkpoint {path}: it was begun with other samples or another recipe; give those, or another file to begin anew"
+            f"checkpoint {path}: it was begun with other samples or another recipe; give those, or another file to"
+            " begin anew"
         )
     recipe = Recipe(**prepared.facts.recipe)  # type: ignore[arg-type]
-    return _filled(path, started(prepared, recipe)[0], arrays)
+    return _filled(path, started(prepared.space, prepared.facts, recipe)[0], arrays)
 
 
 def facts_of(values: Mapping[str, Any]) -> Facts:
@@ -136,13 +137,15 @@ def _skeleton(facts: Facts, shape: tuple[int, ...]) -> Emulator:
         Marginals(jnp.zeros((KNOTS, len(LEVELS), cells))),
     )
     models = len(facts.models)
-    space: AbstractSpace = Grid((shape[0], shape[1])) if recipe.backbone == "patches" else Patterns(
-        jnp.zeros((cells, shape[0])), jnp.zeros((models, KNOTS, shape[0], shape[0])), jnp.zeros(cells), jnp.zeros((models, cells, min(REMAINING, cells - shape[0])))
-    )  # fmt: skip
-    prepared = Prepared((np.zeros(0), None), (local,) * models, space, Coherence(jnp.zeros(shape)), facts)  # type: ignore[arg-type]
-    denoiser = started(prepared, recipe)[0].average
-    assert isinstance(denoiser, Preconditioned)
-    return prepared.emulator(denoiser)
+    space: AbstractSpace
+    if recipe.backbone == "patches":
+        space = Grid((shape[0], shape[1]))
+    else:
+        modes, left = shape[0], min(REMAINING, cells - shape[0])
+        colour = jnp.zeros((models, KNOTS, modes, modes))
+        space = Patterns(jnp.zeros((cells, modes)), colour, jnp.zeros(cells), jnp.zeros((models, cells, left)))
+    state, _ = started(space, facts, recipe)
+    return Emulator((local,) * models, space, state.average, Coherence(jnp.zeros(shape)), facts)
 
 
 def _named(tree: Any) -> Arrays:
@@ -202,13 +205,11 @@ def _read(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise NotFound(
-            f"checkpoint {path}: it cannot be read, cut off perhaps: {one_line(error)}; train again"
+            f"checkpoint {path}: it cannot be read, perhaps cut off: {one_line(error)}; make it anew"
         ) from error
     if header.get("format") != FORMAT:
         found = header.get("format", "no format of spread")
-        raise NotFound(
-            f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install the version it is of"
-        )
+        raise NotFound(f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
         raise NotFound(f"checkpoint {path}: expected an {kind}, got a {header.get('kind')}")
     if header.get("sha256") != _digest(arrays):

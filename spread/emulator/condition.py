@@ -12,11 +12,14 @@ WIDTH = 64
 """Numbers into which a condition is embedded."""
 
 DROPPED = 0.1
-"""Share of training samples whose model, and likewise whose scenario, is withheld: the network then also knows the mean of
-all models and what to do with a scenario that it never saw."""
+"""Share of training samples whose model, and likewise whose scenario, is withheld: the network then also knows the mean
+of all models and what to do with a scenario that it never saw."""
 
 HARMONICS = 3
 """Of the year, that the network is given."""
+
+
+Numbers = Array | np.ndarray
 
 
 class Condition(eqx.Module):
@@ -32,10 +35,10 @@ class Condition(eqx.Module):
         Part of the year, 0 to 1.
     """
 
-    model: Int[Array, ...]
-    scenario: Int[Array, ...]
-    warming: Float[Array, ...]
-    day: Float[Array, ...]
+    model: Int[Array | np.ndarray, ...]
+    scenario: Int[Array | np.ndarray, ...]
+    warming: Float[Array | np.ndarray, ...]
+    day: Float[Array | np.ndarray, ...]
 
 
 class Embedding(eqx.Module):

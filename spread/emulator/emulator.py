@@ -1,4 +1,4 @@
-"""The emulator: p(T | model, scenario, forced warming, day of the year), a scaled pattern and a residual by diffusion."""
+"""The emulator p(T | model, scenario, forced warming, day of the year): a scaled pattern, a residual by diffusion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from spread.diffusion import Preconditioned, Settings, in_blocks, production
+from spread.diffusion import AbstractDenoiser, Settings, in_blocks, production
 from spread.emulator.coherence import Coherence, independent
 from spread.emulator.condition import Condition
 from spread.emulator.flags import Flag
@@ -21,7 +21,7 @@ from spread.emulator.pattern_scaling import PatternScaling, basis
 from spread.emulator.scale import Scale
 from spread.emulator.seasons import month_of, weights
 from spread.emulator.spaces import AbstractSpace
-from spread.errors import NotFound, did_you_mean
+from spread.errors import BadModel, NotFound, did_you_mean
 
 BLOCK = 128
 """Maps that one compiled program makes at a time."""
@@ -108,7 +108,7 @@ class Emulator(eqx.Module):
         For each model.
     space : AbstractSpace
         In which the diffusion works.
-    denoiser : Preconditioned
+    denoiser : AbstractDenoiser
         The trained network.
     coherence : Coherence
         Memory from step to step, for runs of maps that follow each other.
@@ -124,7 +124,7 @@ class Emulator(eqx.Module):
 
     local: tuple[Local, ...]
     space: AbstractSpace
-    denoiser: Preconditioned
+    denoiser: AbstractDenoiser
     coherence: Coherence
     facts: Facts = eqx.field(static=True)
 
@@ -215,12 +215,10 @@ class Emulator(eqx.Module):
             f"{name}: expected numbers, one for each step" for name, values in (("warming", warming), ("day", day))
             if np.shape(values) != np.shape(step) or not np.isfinite(values).all()
         ]  # fmt: skip
-        if wrong or members < 1:
-            from spread.errors import BadModel
-
-            raise BadModel(
-                "emulator: " + "; ".join([*wrong, *(["members: expected one or more"] if members < 1 else [])])
-            )
+        if members < 1:
+            wrong.append(f"members: expected one or more, got {members}")
+        if wrong:
+            raise BadModel("emulator: " + "; ".join(wrong))
         flags = self.flags(model, scenario, warming, decoupled)
         known = scenario in self.facts.scenarios and not np.any(flags & Flag.UNKNOWN_SCENARIO)
         low, high = self.facts.warming[number]
@@ -256,11 +254,11 @@ def _member_key(seed: int, model: str, member: int) -> Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(model.encode())), member)
 
 
-def _independent_map(shared: tuple, row: dict) -> Float[Array, cell]:
+def _independent_map(shared: tuple, row: dict) -> Float[Array, " cell"]:
     return _map(shared, row, independent(_first(row["key"]), row["step"], shared[1].shape))
 
 
-def _coherent_map(shared: tuple, row: dict) -> Float[Array, cell]:
+def _coherent_map(shared: tuple, row: dict) -> Float[Array, " cell"]:
     return _map(shared, row, shared[3].noise(_first(row["key"]), row["step"]))
 
 
@@ -268,7 +266,7 @@ def _first(key: Array) -> Array:
     return jax.random.fold_in(key, 0)
 
 
-def _map(shared: tuple, row: dict, noise: Array) -> Float[Array, cell]:
+def _map(shared: tuple, row: dict, noise: Array) -> Float[Array, " cell"]:
     local, space, denoiser, _, settings = shared
     sample = settings.sample(denoiser, noise, row["cond"])
     cells = local.scale.level.shape[1]

@@ -18,10 +18,10 @@ class Flag(IntFlag):
 
 
 SENTENCES = {
-    Flag.WARMER: "forced warming is above the range of training: the mean goes on in proportion, variability stays as at"
-    " the end of the range",
-    Flag.COLDER: "forced warming is below the range of training: the mean goes on in proportion, variability stays as at"
-    " the end of the range",
+    Flag.WARMER: "forced warming is above the range of training: the mean goes on in proportion, variability stays"
+    " as at the end of the range",
+    Flag.COLDER: "forced warming is below the range of training: the mean goes on in proportion, variability stays"
+    " as at the end of the range",
     Flag.UNKNOWN_SCENARIO: "no run of this scenario was in the training of this model",
     Flag.DECOUPLED: "CO2 equivalent departs from its scenario's aerosols, which in training always went together",
 }

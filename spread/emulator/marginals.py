@@ -1,8 +1,8 @@
 """Residuals of each cell and season as normal scores: skew and bounds that a covariance does not know.
 
-Where sea ice melts, summer temperature stays near freezing; its residuals are far from normal, and a model of them in the
-space of patterns, where every cell is a sum of many, would have to learn each bound anew. A monotone map of each cell, the
-same for a season, takes that away before patterns are looked for, and puts it back after.
+Where sea ice melts, summer temperature stays near freezing; its residuals are far from normal, and a model of them in
+the space of patterns, where every cell is a sum of many, would have to learn each bound anew. A monotone map of each
+cell, the same for a season, takes that away before patterns are looked for, and puts it back after.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MOST = 1800
 """Samples that a knot takes of those that there are, evenly over time: enough for the outer quantiles."""
 
 PAST_CHANCE = 2.0
-"""A shape counts by the share of its squared departure from the normal one that is beyond this many times what chance gives
-independent samples; those that follow each other are alike. What chance gives differs from cell to cell: as a factor on
-smooth maps it would make small scales."""
+"""A shape counts by the share of its squared departure from the normal one that is beyond this many times what chance
+gives independent samples; those that follow each other are alike. What chance gives differs from cell to cell: as a
+factor on smooth maps it would make small scales."""
 
 _LEAST_SLOPE = 1e-3
 """Of a residual over a normal score; keeps the map invertible where values are equal."""
@@ -77,11 +77,11 @@ class Marginals(eqx.Module):
                 found[number] = np.maximum.accumulate(shape - least, axis=0) + least
         return cls(jnp.asarray(found, jnp.float32))
 
-    def at(self, season: Float[Array, knot]) -> Float[Array, "level cell"]:
+    def at(self, season: Float[Array, " knot"]) -> Float[Array, "level cell"]:
         """Quantiles on a day, of the weights of :func:`spread.emulator.seasons.weights`."""
         return jnp.tensordot(season, self.quantiles, axes=1)
 
-    def residual(self, scores: Float[Array, cell], season: Float[Array, knot]) -> Float[Array, cell]:
+    def residual(self, scores: Float[Array, " cell"], season: Float[Array, " knot"]) -> Float[Array, " cell"]:
         """Residuals of normal scores.
 
         Parameters

@@ -62,14 +62,14 @@ class PatternScaling(eqx.Module):
         normal = design.T @ design
         if np.linalg.cond(normal) > 1e10:
             raise BadModel(
-                f"pattern scaling: {len(day)} samples with warming of {warming.min():.2f} to {warming.max():.2f} K do not tell"
-                f" {design.shape[1]} coefficients apart; give more years, seasons or scenarios"
+                f"pattern scaling: {len(day)} samples with warming of {warming.min():.2f} to {warming.max():.2f} K do"
+                f" not tell {design.shape[1]} coefficients apart; give more years, seasons or scenarios"
             )
         found = np.linalg.solve(normal, _product(design, tas))
         mean, pattern = np.split(found, 2)
         return cls(jnp.asarray(mean, jnp.float32), jnp.asarray(pattern, jnp.float32))
 
-    def response(self, warming: Float[Array, ""], harmonics: Float[Array, harmonic]) -> Float[Array, cell]:
+    def response(self, warming: Float[Array, ""], harmonics: Float[Array, " harmonic"]) -> Float[Array, " cell"]:
         """The mean map of one day.
 
         Parameters

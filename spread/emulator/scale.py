@@ -73,7 +73,7 @@ class Scale(eqx.Module):
             level[number], slope[number] = _regression(means + smallest, centres, weight, samples)
         return cls(jnp.asarray(level, jnp.float32), jnp.asarray(slope, jnp.float32))
 
-    def deviation(self, warming: Float[Array, ""], season: Float[Array, knot]) -> Float[Array, cell]:
+    def deviation(self, warming: Float[Array, ""], season: Float[Array, " knot"]) -> Float[Array, " cell"]:
         """Standard deviation of one map [K].
 
         Parameters

@@ -48,7 +48,7 @@ class AbstractSpace(eqx.Module):
         """The part that maps of one model need."""
 
     @abstractmethod
-    def scores(self, sample: Array, noise: Float[Array, cell], month: Int[Array, ""]) -> Float[Array, cell]:
+    def scores(self, sample: Array, noise: Float[Array, " cell"], month: Int[Array, ""]) -> Float[Array, " cell"]:
         """Normal scores of a sample.
 
         Parameters
@@ -92,7 +92,7 @@ class Grid(AbstractSpace):
         """Itself."""
         return self
 
-    def scores(self, sample: Array, noise: Float[Array, cell], month: Int[Array, ""]) -> Float[Array, cell]:
+    def scores(self, sample: Array, noise: Float[Array, " cell"], month: Int[Array, ""]) -> Float[Array, " cell"]:
         """The sample as it is; nothing is left."""
         return sample.reshape(-1)
 
@@ -105,18 +105,18 @@ class Patterns(AbstractSpace):
     patterns : array
         Orthonormal in the area-weighted space, common to all models, ``(cell, mode)``.
     colour : array
-        Symmetric square root of the covariance of the patterns' amplitudes in each model and month, ``(model, knot, mode,
-        mode)``.
+        Symmetric square root of the covariance of the patterns' amplitudes in each model and month,
+        ``(model, knot, mode, mode)``.
     root_weight : array
         Square root of the area of a cell over the mean, ``(cell,)``.
     rest : array
-        What the patterns leave of a map in each model, as a factor of its covariance: normal data, for the network does not
-        see it, ``(model, cell, remaining)``.
+        What the patterns leave of a map in each model, as a factor of its covariance: normal data, for the network does
+        not see it, ``(model, cell, remaining)``.
     """
 
     patterns: Float[Array, "cell mode"]
     colour: Float[Array, "model knot mode mode"]
-    root_weight: Float[Array, cell]
+    root_weight: Float[Array, " cell"]
     rest: Float[Array, "model cell remaining"]
 
     @property
@@ -182,8 +182,8 @@ class Patterns(AbstractSpace):
         kept = min(modes, enough, len(area))
         if count.min() < 1.5 * kept:
             raise BadModel(
-                f"emulator: model number {count.argmin()} has {count.min()} training maps for {kept} patterns; give at least"
-                f" {int(np.ceil(1.5 * kept))} maps or ask for at most {int(count.min() / 1.5)} patterns"
+                f"emulator: model number {count.argmin()} has {count.min()} training maps for {kept} patterns; give at"
+                f" least {int(np.ceil(1.5 * kept))} maps or ask for at most {int(count.min() / 1.5)} patterns"
             )
         patterns = vectors[:, :kept]
         white = np.empty((len(scores), kept), np.float32)
@@ -206,8 +206,8 @@ class Patterns(AbstractSpace):
         return made, white
 
     def scores(
-        self, sample: Float[Array, mode], noise: Float[Array, cell], month: Int[Array, ""]
-    ) -> Float[Array, cell]:
+        self, sample: Float[Array, " mode"], noise: Float[Array, " cell"], month: Int[Array, ""]
+    ) -> Float[Array, " cell"]:
         """Normal scores of a sample, of a space of one model."""
         made = self.patterns @ (self.colour[0, month] @ sample) / self.root_weight
         return made + self.rest[0] @ noise[: self.rest.shape[2]]

@@ -1,4 +1,4 @@
-"""From samples to an emulator: pattern, variability and shape of each cell, patterns of all models, then the network."""
+"""From samples to an emulator: pattern, variability and shape of each cell, patterns of maps, then the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
-from spread.diffusion import Noise, Preconditioned, Training, fit
+from spread.diffusion import AbstractDenoiser, Noise, Preconditioned, Training, fit
 from spread.emulator.backbones import PatchTransformer, PatternNetwork
 from spread.emulator.coherence import Coherence
 from spread.emulator.condition import Condition, withheld
@@ -94,7 +94,7 @@ class Prepared(eqx.Module):
     coherence: Coherence
     facts: Facts = eqx.field(static=True)
 
-    def emulator(self, denoiser: Preconditioned) -> Emulator:
+    def emulator(self, denoiser: AbstractDenoiser) -> Emulator:
         """The emulator with a trained network."""
         return Emulator(self.local, self.space, denoiser, self.coherence, self.facts)
 
@@ -179,16 +179,16 @@ def _facts(samples: Samples, harmonics: int, recipe: Recipe, synthetic: bool) ->
     )  # fmt: skip
 
 
-def started(prepared: Prepared, recipe: Recipe) -> tuple[Training, optax.GradientTransformation]:
+def started(space: AbstractSpace, facts: Facts, recipe: Recipe) -> tuple[Training, optax.GradientTransformation]:
     """Training before its first step, and its optimiser."""
-    facts, key = prepared.facts, jax.random.key(recipe.seed)
+    key = jax.random.key(recipe.seed)
     models, scenarios = len(facts.models), len(facts.scenarios)
-    if isinstance(prepared.space, Grid):
-        network: eqx.Module = PatchTransformer(
-            prepared.space.size, models, scenarios, key, recipe.patch, recipe.width, recipe.depth
+    if isinstance(space, Grid):
+        network: PatchTransformer | PatternNetwork = PatchTransformer(
+            space.size, models, scenarios, key, recipe.patch, recipe.width, recipe.depth
         )
     else:
-        network = PatternNetwork(prepared.space.shape[0], models, scenarios, key, recipe.width, recipe.depth)
+        network = PatternNetwork(space.shape[0], models, scenarios, key, recipe.width, recipe.depth)
     rate = optax.warmup_cosine_decay_schedule(
         0.0, recipe.learning_rate, max(1, recipe.steps // 20), max(2, recipe.steps), recipe.learning_rate / 100
     )
@@ -231,7 +231,7 @@ def train(
         If the loss is not finite.
     """
     recipe = Recipe(**prepared.facts.recipe) if recipe is None else recipe  # type: ignore[arg-type]
-    begun, optimizer = started(prepared, recipe)
+    begun, optimizer = started(prepared.space, prepared.facts, recipe)
     state = begun if state is None else state
     data = jax.tree.map(jnp.asarray, prepared.data)
     batch = _batches(recipe.batch, len(prepared.facts.models), len(prepared.facts.scenarios))

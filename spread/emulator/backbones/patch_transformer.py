@@ -107,8 +107,8 @@ class PatchTransformer(eqx.Module):
     ) -> None:  # fmt: skip
         if shape[0] % patch or shape[1] % patch or shape[1] % 2:
             raise BadModel(
-                f"patch transformer: expected latitudes and longitudes in multiples of the patch of {patch}, and an even"
-                f" number of longitudes, got {shape}; give another patch or grid"
+                f"patch transformer: expected latitudes and longitudes in multiples of the patch of {patch}, and an"
+                f" even number of longitudes, got {shape}; give another patch or grid"
             )
         keys = jax.random.split(key, 5 + depth)
         seen = patch + 2 * (patch // 2)

@@ -26,8 +26,8 @@ class PatternNetwork(eqx.Module):
 
     Notes
     -----
-    The last layer begins at zero. As amplitudes are white, the network then is the exact denoiser of normal data with the
-    training covariance: training begins at the Gaussian emulator and learns what differs from it.
+    The last layer begins at zero. As amplitudes are white, the network then is the exact denoiser of normal data with
+    the training covariance: training begins at the Gaussian emulator and learns what differs from it.
     """
 
     embedding: Embedding
@@ -46,7 +46,9 @@ class PatternNetwork(eqx.Module):
         self.layers = tuple(eqx.nn.Linear(width, width, key=k) for k in keys[3 : 3 + depth])
         self.modulations = tuple(eqx.nn.Linear(WIDTH, 2 * width, key=k) for k in keys[3 + depth :])
 
-    def __call__(self, scaled: Float[Array, mode], noise: Float[Array, ""], cond: Condition) -> Float[Array, mode]:
+    def __call__(
+        self, scaled: Float[Array, " mode"], noise: Float[Array, ""], cond: Condition
+    ) -> Float[Array, " mode"]:
         """What the preconditioned denoiser adds; see :class:`spread.diffusion.Preconditioned`."""
         embedded = self.embedding(noise, cond)
         hidden = self.inwards(scaled)
@@ -60,7 +62,7 @@ def zero(linear: eqx.nn.Linear) -> eqx.nn.Linear:
     return jax.tree.map(jnp.zeros_like, linear)
 
 
-def modulated(hidden: Float[Array, "... width"], shift: Float[Array, double]) -> Float[Array, "... width"]:
+def modulated(hidden: Float[Array, "... width"], shift: Float[Array, " double"]) -> Float[Array, "... width"]:
     """Normalised over the last axis, then scaled and shifted (adaptive layer norm; Peebles & Xie 2023)."""
     centred = hidden - jnp.mean(hidden, axis=-1, keepdims=True)
     normal = centred * jax.lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
