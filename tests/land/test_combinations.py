@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import worlds
+from every_model import CELLS, holds
 
 from spread.errors import BadModel
 from spread.land import Forcing, LandModel, Site, State, draw
@@ -20,56 +21,9 @@ from spread.land.phenology import DALECPhenology, KnorrPhenology, seasonal_rate
 from spread.land.photosynthesis import Assimilation
 from spread.land.run import run
 from spread.land.snow import DegreeDay
-from spread.land.state import CARBON
 from spread.land.surface_energy import air_pressure, extraterrestrial_radiation, net_radiation
 
-WATER = ("snow", "water", "deep")
-CELLS = 300
 MODELS = bricks.covering()
-
-
-def total(state, names):
-    return sum(getattr(state, name) for name in names)
-
-
-def one_step(changing, fixed, forcing, site):
-    """What a step gets wrong, and a number that depends on all it gives."""
-    model, state = eqx.combine(changing, fixed)
-    after, fluxes = model.step(state, forcing, site)
-    days = forcing.days
-    carbon = total(after, CARBON) - total(state, CARBON) - fluxes.nbp * days
-    water = total(after, WATER) - total(state, WATER) - (forcing.pr - fluxes.evspsbl - fluxes.mrro) * days
-    carbon = carbon / (total(state, CARBON) + fluxes.gpp * days)
-    water = water / (total(state, WATER) + forcing.pr * days)
-    least = jnp.min(jnp.stack(jnp.broadcast_arrays(*(getattr(after, name) for name in CARBON + WATER))))
-    there = state.water + forcing.pr * days + state.snow
-    over = jnp.max(fluxes.evspsbl * days - there)
-    wrong = (jnp.max(jnp.abs(carbon)), jnp.max(jnp.abs(water)), least, over)
-    return sum(jnp.sum(x) for x in jax.tree.leaves((after, fluxes))), wrong
-
-
-CHECKED = jax.jit(
-    jax.value_and_grad(one_step, has_aux=True),
-    static_argnames="fixed",
-    # Each model is compiled for one call: compiling is what takes time
-    compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
-)
-
-
-def holds(model):
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(3), 4)
-        drawn = (draw(model, keys[0], CELLS), draw(State(), keys[1], CELLS))
-        changing, fixed = eqx.partition(drawn, eqx.is_inexact_array)
-        forcing, site = worlds.any_weather(keys[2], CELLS), worlds.any_place(keys[3], CELLS)
-        (value, wrong), gradient = CHECKED(changing, fixed, forcing, site)
-        carbon, water, least, over = map(float, wrong)
-        assert np.isfinite(float(value))
-        assert carbon <= 1e-12
-        assert water <= 1e-12
-        assert least >= 0
-        assert over <= 0
-        assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
 
 
 def test_every_pair_of_bricks_is_in_some_model():
