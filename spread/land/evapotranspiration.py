@@ -3,6 +3,12 @@
 No demand of these bricks rises with CO2 alone. Production rises with CO2 and stomata close, so a transpiration in
 proportion to production of the same step would rise where they close. Bricks therefore see the assimilation at one
 CO2, :data:`REFERENCE_CO2`, and say themselves how far stomata close above it.
+
+This holds for the demand of a step and for its evapotranspiration, from one state: with any of these bricks and any
+photosynthesis. It does not hold over years, and should not: more CO2 grows more leaves, which evaporate more. Between
+380 and 560 ppm for ten years, evapotranspiration of the tenth year rises in 0 to 35 % of draws from the priors (0 % with
+MOD17 and Priestley-Taylor, which know no CO2; 3 to 13 % with Penman-Monteith; 7 to 21 % with the underlying water use
+efficiency; 20 to 35 % with Priestley-Taylor and another photosynthesis), and its median changes by less than 1 %.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from spread.errors import BadModel
 from spread.land import Forcing, LandModel, Site, State, draw
 from spread.land.allocation import DALECAllocation
 from spread.land.decomposition import ExponentialDecomposition, Q10Decomposition
-from spread.land.evapotranspiration import REFERENCE_CO2, AbstractEvapotranspiration, PenmanMonteith
+from spread.land.evapotranspiration import REFERENCE_CO2, AbstractEvapotranspiration, PenmanMonteith, PriestleyTaylor
 from spread.land.fire import NoFire
 from spread.land.phenology import DALECPhenology, KnorrPhenology, seasonal_rate
-from spread.land.photosynthesis import Assimilation
+from spread.land.photosynthesis import Assimilation, PModel
 from spread.land.run import run
 from spread.land.snow import DegreeDay
 from spread.land.surface_energy import air_pressure, extraterrestrial_radiation, net_radiation
@@ -97,6 +97,22 @@ def test_carbon_dioxide_alone_never_raises_evapotranspiration(pair):
         levels = jnp.array([180.0, 280.0, 380.0, 560.0, 800.0, 1200.0])
         series = evaporation(model, state, forcing, worlds.any_place(keys[3], CELLS), levels)
         assert np.all(np.diff(series, axis=0) <= 1e-12 * series[:-1])
+
+
+@pytest.mark.slow
+def test_over_years_more_leaves_may_raise_it():
+    with jax.enable_x64(True):
+        forcing, site = worlds.monthly(10, CELLS)
+        model = draw(LandModel(photosynthesis=PModel(), evapotranspiration=PriestleyTaylor()), jax.random.key(8), CELLS)
+        state = draw(State(), jax.random.key(9), CELLS)
+        low, high = (
+            np.asarray(run(model, state, with_co2(forcing, co2), site, ("evspsbl",))[1]["evspsbl"])
+            for co2 in (380.0, 560.0)
+        )
+    assert np.all(high[0] <= low[0] * (1 + 1e-12))  # before there are more leaves
+    change = high[-12:].mean(axis=0) / low[-12:].mean(axis=0) - 1
+    assert np.mean(change > 1e-3) == pytest.approx(0.35, abs=0.03)
+    assert abs(np.median(change)) < 1e-2
 
 
 def test_the_published_form_would_raise_it():

@@ -61,7 +61,9 @@ def test_there_and_back_is_the_same(scale, level, day):
         # ... and the other way around, where the logistic function can be turned back
         real = to_real(module)
         for name in ("scale", "level"):
-            assert float(getattr(to_real(back), name)) == pytest.approx(float(getattr(real, name)), rel=1e-10, abs=1e-11)
+            assert float(getattr(to_real(back), name)) == pytest.approx(
+                float(getattr(real, name)), rel=1e-10, abs=1e-11
+            )
 
 
 @settings(max_examples=200, deadline=None)
