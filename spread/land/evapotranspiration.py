@@ -5,10 +5,11 @@ proportion to production of the same step would rise where they close. Bricks th
 CO2, :data:`REFERENCE_CO2`, and say themselves how far stomata close above it.
 
 This holds for the demand of a step and for its evapotranspiration, from one state: with any of these bricks and any
-photosynthesis. It does not hold over years, and should not: more CO2 grows more leaves, which evaporate more. Between
-380 and 560 ppm for ten years, evapotranspiration of the tenth year rises in 0 to 35 % of draws from the priors (0 % with
-MOD17 and Priestley-Taylor, which know no CO2; 3 to 13 % with Penman-Monteith; 7 to 21 % with the underlying water use
-efficiency; 20 to 35 % with Priestley-Taylor and another photosynthesis), and its median changes by less than 1 %.
+photosynthesis. It does not hold over years, and should not: more CO2 grows more leaves, which evaporate more. With 560
+instead of 380 ppm for ten years, evapotranspiration of the tenth year rises in 0 to 35 % of draws from the priors: in
+none with MOD17 and Priestley-Taylor, which know no CO2, in 3 to 13 % with Penman-Monteith, in 7 to 21 % with the
+underlying water use efficiency, in 20 to 35 % with Priestley-Taylor and another photosynthesis. Its median changes by
+less than 1 %.
 """
 
 from __future__ import annotations

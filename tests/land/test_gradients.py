@@ -168,7 +168,7 @@ def leaves_over_time(inputs):
 
 
 def test_the_steepest_cell_is_chaotic_and_its_derivative_true():
-    """Leaves that all fall in a year and a bucket of 9 mm that a month empties: neighbours part as the derivative says."""
+    """Leaves that all fall in a year, a bucket of 9 mm that a month empties: neighbours part as the derivative says."""
     with jax.enable_x64(True):
         inputs, direction = steep_cell()
         assert float(inputs[0].water_stress.field_capacity[0]) < 10
