@@ -49,7 +49,7 @@ def _closure() -> Any:
 
 
 def _albedo() -> Any:
-    source = "forest to bare soil: Monteith & Unsworth 2013, Principles of environmental physics, table 6.2"
+    source = "forest to bare soil: Monteith & Unsworth 2013, Principles of environmental physics"
     return parameter(0.18, 0.08, 0.30, units="1", prior="uniform", source=source)
 
 

@@ -59,7 +59,7 @@ class BurnedArea(AbstractFire):
 
     Notes
     -----
-    Bloom et al. 2016, PNAS 113, 1285, and Exbrayat et al. 2018. Fire competes with the other losses of a pool: its
+    Bloom et al. 2016, PNAS 113, 1285, and Exbrayat et al. 2018, Glob. Biogeochem. Cycles 32, 1776. Fire competes with the other losses of a pool: its
     rate is the one that alone would take the same share in the step, ``-ln(1 - burned share) / days``.
     """
 
