@@ -62,7 +62,7 @@ class MOD17(AbstractPhotosynthesis):
     humid: Cells = parameter(6.5, 3.0, 12.0, units="hPa", source=_BOX)
     dry: Cells = parameter(38.0, 20.0, 60.0, units="hPa", source=_BOX)
     extinction: Cells = parameter(
-        0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Front. Earth Sci. 8"
+        0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Front. Earth Sci."
     )
 
     @classmethod

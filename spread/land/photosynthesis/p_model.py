@@ -52,7 +52,7 @@ class PModel(AbstractPhotosynthesis):
         0.8,
         units="1",
         prior="uniform",
-        source="Stocker et al. 2020 (0.5); Zhang et al. 2014, Front. Earth Sci. 8",
+        source="Stocker et al. 2020 (0.5); Zhang et al. 2014, Front. Earth Sci.",
     )
 
     def __call__(self, leaf_area: Cells, stress: Cells, forcing: Forcing, site: Site) -> Assimilation:
