@@ -16,7 +16,7 @@ from spread.land import LandModel, draw
 from spread.land.evapotranspiration import AbstractEvapotranspiration
 from spread.land.guarded import arccos, lost_share, smooth_minimum
 from spread.land.integrator import EXITS, carbon_step, evaporate
-from spread.land.soil_water import TwoLayers
+from spread.land.soil_water import OneLayer, TwoLayers
 from spread.land.state import CARBON
 from spread.land.turnover import ConstantTurnover
 
@@ -163,6 +163,23 @@ def test_a_pool_may_breathe_beside_what_is_respired_of_production():
         assert max(float(carbon), float(water)) <= 1e-12
         fluxes = given[0].step(*given[1:])[1]
         assert np.all(fluxes.ra > given[0].allocation.respiration * fluxes.gpp)
+
+
+class Paved(OneLayer):
+    def runoff(self, liquid, state, forcing, site):
+        return jnp.asarray(0.25)
+
+
+def test_what_runs_off_enters_no_soil():
+    with jax.enable_x64(True):
+        model, state, forcing, site = worlds.anything(7, 50)
+        paved = eqx.tree_at(lambda m: m.soil_water, model, Paved(model.soil_water.capacity))
+        dry = eqx.tree_at(lambda f: f.pr, forcing, 0.75 * forcing.pr)
+        after, fluxes = paved.step(state, forcing, site)
+        other, others = model.step(state, dry, site)
+        np.testing.assert_allclose(after.water, other.water, rtol=1e-12)
+        np.testing.assert_allclose(fluxes.mrro, others.mrro + 0.25 * forcing.pr, rtol=1e-10, atol=1e-12)
+        assert float(closure(paved, state, forcing, site)[1]) <= 1e-12
 
 
 def test_each_flux_of_water_is_where_it_belongs():
