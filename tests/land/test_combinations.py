@@ -16,7 +16,7 @@ from spread.land import Forcing, LandModel, Site, State, draw
 from spread.land.allocation import DALECAllocation
 from spread.land.decomposition import ExponentialDecomposition, Q10Decomposition
 from spread.land.evapotranspiration import REFERENCE_CO2, AbstractEvapotranspiration, PenmanMonteith, PriestleyTaylor
-from spread.land.fire import NoFire
+from spread.land.fire import BurnedArea, NoFire
 from spread.land.phenology import DALECPhenology, KnorrPhenology, seasonal_rate
 from spread.land.photosynthesis import Assimilation, PModel
 from spread.land.run import run
@@ -138,6 +138,24 @@ def test_ten_kelvin_are_q10(brick):
         cool, warm = (brick(State(), f, site)["soil", "rh"] for f in (forcing, warmer))
         q10 = jnp.exp(10 * brick.temperature) if isinstance(brick, ExponentialDecomposition) else brick.q10
         np.testing.assert_allclose(warm / cool, q10, rtol=1e-11)
+
+
+def test_where_all_burns_a_millionth_is_left():
+    forcing, site = worlds.any_weather(jax.random.key(1), 50), worlds.any_place(jax.random.key(2), 50)
+    forcing = eqx.tree_at(lambda f: f.burned, forcing, jnp.ones(50))
+    rate = BurnedArea(foliar=1.0)(State(), forcing, site)["foliar", "fFire"]
+    np.testing.assert_allclose(jnp.exp(-rate * forcing.days), 1e-6, rtol=0.1)  # 1 - 1e-6 in float32
+
+
+def test_without_rain_in_the_reference_climate_moisture_has_no_effect():
+    forcing, site = worlds.any_weather(jax.random.key(1), 50), worlds.any_place(jax.random.key(2), 50)
+    never = eqx.tree_at(lambda s: s.pr, site, jnp.zeros(50))
+    same = eqx.tree_at(lambda s: s.pr, site, jnp.ones(50))
+    as_ever = eqx.tree_at(lambda f: f.pr, forcing, jnp.ones(50))
+    brick = ExponentialDecomposition()
+    np.testing.assert_array_equal(
+        brick(State(), forcing, never)["soil", "rh"], brick(State(), as_ever, same)["soil", "rh"]
+    )
 
 
 def test_transit_times_at_steady_state_are_one_over_the_rate():
