@@ -47,7 +47,11 @@ class Unreadable(SpreadError):
 
 
 class BadModel(SpreadError):
-    """A land model that cannot be: bricks that do not go together, rates on edges that are not there."""
+    """A model that cannot be: bricks that do not go together, rates on edges that are not there, noise that grows."""
+
+
+class Diverged(SpreadError):
+    """A training whose numbers are no longer finite."""
 
 
 class NotWritable(SpreadError):
