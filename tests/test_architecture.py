@@ -150,6 +150,8 @@ def test_kernels_know_no_datasets():
         assert "emulator" not in ours(named(everywhere(path))), name
     for name, path in files_of({"emulator"}).items():
         assert "land" not in ours(named(everywhere(path))), name
+    for name, path in files_of({"coupled"}).items():
+        assert not {"emulator", "demo"} & ours(named(everywhere(path))), name
 
 
 @pytest.mark.parametrize(("name", "path"), files_of({"cluster"}).items(), ids=files_of({"cluster"}))
