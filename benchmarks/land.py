@@ -4,6 +4,10 @@
 drawn from their priors, returns all CMIP6 outputs, and prints processor time for each cell-step. Compilation and one
 call before are not measured. Memory is what XLA sets aside, beside arguments and results, for a gradient by the last
 state; one by all outputs holds their derivatives too.
+
+The last lines are wall-clock seconds on one and on two host devices (:func:`spread.land.devices.use_cores`), each in a
+process of its own that may use every core, for inputs that lie on their devices. They want a machine with nothing else
+to do.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 from benchmarks import measuring
 
 CONTESTANTS = ("forward", "gradient", "gradient in blocks")
+CORES = tuple(f"{work} on {devices}" for work in ("forward", "gradient") for devices in (1, 2))
 BARS = {"forward": 30e6, "gradient": 5e6, "gradient in blocks": 5e6}  # cell-steps a second on one core
 KEPT = 8.0  # bytes for each cell-step that a gradient in blocks may keep
 REPEATS = 5
@@ -96,6 +101,37 @@ def only(contestant: str, cells: int, years: int, block: int) -> dict[str, Any]:
     return {"cpu": cpu, "best": min(seconds), "rate": size / min(seconds), "kept": kept, "finite": finite}
 
 
+def on_devices(contestant: str, cells: int, years: int, block: int) -> dict[str, Any]:
+    """Wall-clock seconds, processor seconds and cell-steps a second of one contestant of :data:`CORES`."""
+    from spread.land.devices import use_cores
+    from spread.land.run import OUTPUTS
+
+    name, devices = contestant.split(" on ")
+    use_cores(int(devices))
+    import jax
+    import jax.numpy as jnp
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    mesh = Mesh(np.array(jax.local_devices()), ("cells",))
+
+    def laid(leaf: Any) -> Any:
+        split = jnp.ndim(leaf) > 0 and jnp.shape(leaf)[-1] == cells
+        axes = (*[None] * (jnp.ndim(leaf) - 1), "cells") if split else ()
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(*axes)))
+
+    given = jax.tree.map(laid, world(cells, years))
+    compiled = jax.jit(work(name, OUTPUTS, block))
+    jax.block_until_ready(compiled(*given))
+    seconds = []
+    for _ in range(REPEATS):
+        started, processor = time.perf_counter(), time.process_time()
+        answer = jax.block_until_ready(compiled(*given))
+        seconds.append((time.perf_counter() - started, time.process_time() - processor))
+    best, cpu = min(seconds)
+    finite = all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(answer))
+    return {"best": best, "cpu": cpu, "rate": cells * 12 * years / best, "finite": finite}
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=4096)
@@ -103,12 +139,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--block", type=int, default=15, help="steps of a block")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=CONTESTANTS)
+    parser.add_argument("--only", choices=CONTESTANTS + CORES)
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
+    if args.only in CORES:
+        print(json.dumps(on_devices(args.only, args.cells, args.years, args.block)))
+        return
     if args.only:
         if hasattr(os, "sched_setaffinity"):  # one core
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -122,8 +161,16 @@ def main() -> None:
         rate, kept = max(f["rate"] for f in figures), figures[0]["kept"]
         print(f"{name:<20} {1e9 / rate:8.1f} {rate / 1e6:8.1f} {BARS[name] / 1e6:6.0f} {kept:11.1f}")
     print(f"CPU, gradient / forward: {measuring.ratio(found, 'gradient', 'forward', 'best'):.1f}")
+    cores = measuring.contest("benchmarks.land", CORES, passed, args.rounds)
+    for name, figures in cores.items():
+        best = min(figures, key=lambda one: one["best"])
+        busy = best["cpu"] / best["best"]
+        print(f"{name:<20} {1e3 * best['best']:8.1f} ms {best['rate'] / 1e6:8.1f} 1e6/s, {busy:.1f} cores busy")
+    for name in ("forward", "gradient"):
+        gain = measuring.ratio(cores, f"{name} on 1", f"{name} on 2", "best")
+        print(f"{name}: two devices are {gain:.2f} times as fast as one")
     size = {"cells": args.cells, "steps": 12 * args.years}
-    measuring.save(args.json, {"figures": found, "bars": BARS | {"kept": KEPT}} | size)
+    measuring.save(args.json, {"figures": found | cores, "bars": BARS | {"kept": KEPT}} | size)
 
 
 if __name__ == "__main__":

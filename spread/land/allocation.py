@@ -66,7 +66,7 @@ class DALECAllocation(AbstractAllocation):
 
     Notes
     -----
-    Bloom & Williams 2015, table 1.
+    Bloom & Williams 2015, Biogeosciences 12, 1299.
     """
 
     respiration: Cells = parameter(0.5, 0.2, 0.8, units="1", source="CARDAMOM DALEC-1005 f_auto")

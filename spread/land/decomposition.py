@@ -121,7 +121,7 @@ class Bell(AbstractMoisture):
     """
 
     optimum: Cells = parameter(0.6, 0.2, 1.0, units="1", prior="uniform", source="CARDAMOM DALEC-1100 thetas_opt")
-    width: Cells = parameter(0.3, 0.1, 1.0, units="1", source="spread: from the curves of Moyano et al. 2012, fig. 4")
+    width: Cells = parameter(0.3, 0.1, 1.0, units="1", source="spread: from the curves of Moyano et al. 2012")
 
     def __call__(self, fullness: Cells) -> Cells:
         """Factor; see the interface."""
@@ -146,7 +146,7 @@ class Q10Decomposition(AbstractDecomposition):
 
     Notes
     -----
-    Lloyd & Taylor 1994, Funct. Ecol. 8, 315, eq. 5, and DALEC-1100 for its form with moisture of the soil.
+    Lloyd & Taylor 1994, Funct. Ecol. 8, 315, and DALEC-1100 for its form with moisture of the soil.
     """
 
     litter: Cells = parameter(4e-3, 1e-4, 1e-2, units="d-1", source="CARDAMOM DALEC-1005 t_lit")

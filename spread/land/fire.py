@@ -59,8 +59,9 @@ class BurnedArea(AbstractFire):
 
     Notes
     -----
-    Bloom et al. 2016, PNAS 113, 1285, and Exbrayat et al. 2018. Fire competes with the other losses of a pool: its
-    rate is the one that alone would take the same share in the step, ``-ln(1 - burned share) / days``.
+    Bloom et al. 2016, PNAS 113, 1285, and Exbrayat et al. 2018, Glob. Biogeochem. Cycles 32, 1776. Fire competes with
+    the other losses of a pool: its rate is the one that alone would take the same share in the step,
+    ``-ln(1 - burned share) / days``.
     """
 
     foliar: Cells = parameter(0.6, 0.01, 1.0, units="1", source="CARDAMOM DALEC-1005 cf_foliar")

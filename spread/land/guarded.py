@@ -104,7 +104,7 @@ def smooth_minimum(one: Cells, other: Cells, curvature: float = 0.98) -> Cells:
 
     Notes
     -----
-    Collatz et al. 1991, eq. A1-A2, co-limit photosynthesis in this way, with the same curvature.
+    Collatz et al. 1991, Agric. For. Meteorol. 54, 107, co-limit photosynthesis in this way, with the same curvature.
     """
     larger, smaller = jnp.maximum(one, other), jnp.minimum(one, other)
     r = ratio(smaller, larger)  # the root in units of the larger: nothing overflows

@@ -64,7 +64,7 @@ class DALECPhenology(AbstractPhenology):
 
     Notes
     -----
-    Bloom & Williams 2015, Biogeosciences 12, 1299, eqs. A3-A9. The days are periodic: the published boxes of three
+    Bloom & Williams 2015, Biogeosciences 12, 1299. The days are periodic: the published boxes of three
     years hold the same phenology three times, so here they are angles.
     """
 
@@ -157,7 +157,7 @@ class KnorrPhenology(AbstractPhenology):
         return smooth_minimum(state.water / ((self.endurance * each + _LEAST_NEED) * self.largest), jnp.ones(()))
 
 
-_MEMORY = 30.0  # days (Knorr et al. 2010, table 2: tau_m and tau_s)
+_MEMORY = 30.0  # days (Knorr et al. 2010: tau_m and tau_s)
 _ALBEDO = 0.23  # of a green canopy (FAO-56)
 _LEAST_NEED = 1e-3  # mm for a unit of leaf area: in the dark no soil is too dry
 

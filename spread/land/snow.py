@@ -71,7 +71,7 @@ class DegreeDay(AbstractSnow):
     Nat. Commun. 9, 1148).
     """
 
-    melt: Cells = parameter(3.0, 0.5, 12.0, units="mm K-1 d-1", source="Hock 2003, table 1: snow, 1 to 11.6")
+    melt: Cells = parameter(3.0, 0.5, 12.0, units="mm K-1 d-1", source="Hock 2003: snow, 1 to 11.6")
     threshold: Cells = parameter(
         0.0, -10.0, 10.0, units="degC", prior="uniform", source="CARDAMOM DALEC-1100 min_melt (263.15 to 283.15 K)"
     )

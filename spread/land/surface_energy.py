@@ -88,7 +88,7 @@ def net_radiation(albedo: Cells, forcing: Forcing, site: Site) -> Cells:
     Notes
     -----
     Eqs. 37-40. What tells clouds, the ratio to the radiation of a clear sky, is kept between 0.3 and 1 as in
-    ASCE-EWRI 2005, eq. 45, which leaves the polar night defined.
+    ASCE-EWRI 2005, which leaves the polar night defined.
     """
     clear = (0.75 + 2e-5 * site.elevation) * extraterrestrial_radiation(site.lat, forcing.doy)
     clearness = jnp.clip(ratio(forcing.rsds, jnp.maximum(clear, forcing.rsds)), 0.3, 1.0)

@@ -84,7 +84,7 @@ class QuadraticStress(AbstractWaterStress):
 
     Notes
     -----
-    Stocker et al. 2020, Geosci. Model Dev. 13, 1545, eqs. 20 and 21.
+    Stocker et al. 2020, Geosci. Model Dev. 13, 1545.
     """
 
     field_capacity: Cells = parameter(300.0, 1.0, 1e4, units="mm", source="CARDAMOM DALEC-1005 (wilting point)")

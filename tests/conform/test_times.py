@@ -10,7 +10,7 @@ from strategies import calendars
 from synthetic import monthly_time, published, row
 
 from spread.conform import conform
-from spread.conform.times import breaches_of_order, conform_times, missing_months
+from spread.conform.times import breaches_of_order, conform_times, incomplete_months, missing_months
 from spread.errors import NotConforming
 
 
@@ -168,9 +168,42 @@ def test_frequency_is_told_by_attribute_or_table():
     stamps, _, units = monthly_time(months=12)
     for attrs in ({"frequency": "monC"}, {"frequency": "", "table_id": "Lmon"}):
         assert conform_times(timed(stamps, units, **attrs))[0].attrs["frequency"] == "mon"
-    for attrs in ({"frequency": "day"}, {"frequency": "fx", "table_id": "fx"}, {"frequency": ""}):
+    for attrs in ({"frequency": "3hr"}, {"frequency": "fx", "table_id": "fx"}, {"frequency": ""}):
         with pytest.raises(ValueError, match="frequency: expected daily, monthly or yearly"):
             conform_times(timed(stamps, units, **attrs))
+
+
+def daily(start=0.0, days=59, drop=(), **kwargs):
+    stamps = np.delete(start + np.arange(days) + 0.5, list(drop))
+    bounds = np.stack([stamps - 0.5, stamps + 0.5], 1)
+    return timed(stamps, "days since 2001-01-01", bounds=bounds, frequency="day", **kwargs)
+
+
+def test_days_are_numbered_in_their_own_calendar():
+    import cftime
+
+    for calendar in ("standard", "noleap", "360_day"):
+        ds, _ = conform_times(daily(calendar=calendar))
+        begin = cftime.date2num(cftime.datetime(2001, 1, 1, calendar=calendar), "days since 0001-01-01", calendar)
+        assert ds["day_number"].values.tolist() == list(range(int(begin), int(begin) + 59))
+        assert ds.attrs["frequency"] == "day"
+        january = 30 if calendar == "360_day" else 31
+        assert (ds["month_number"].values == 12 * 2001).sum() == january
+
+
+def test_a_month_that_lacks_days_is_incomplete_and_one_that_does_not_is_not():
+    ds, _ = conform_times(daily(drop=(35,)))
+    assert incomplete_months(ds).tolist() == [12 * 2001 + 1]
+    assert incomplete_months(conform_times(daily())[0]).tolist() == []
+
+
+def test_days_that_repeat_or_go_back_are_breaches():
+    numbers = conform_times(daily())[0]["day_number"].values
+    assert breaches_of_order(numbers, "noleap") == []
+    assert breaches_of_order(np.r_[numbers, numbers[-1]], "noleap") == [
+        "time: 1 days appear twice, 2001-02-28 to 2001-02-28"
+    ]
+    assert "goes back from 2001-01-02 to 2001-01-01" in breaches_of_order(numbers[[1, 0]], "noleap")[0]
 
 
 @settings(deadline=None, max_examples=50)

@@ -82,6 +82,7 @@ def trajectory(p, x, forcing, lat, tas_mean, pr_mean):
         labile = p["f_lab"] * (npp - leaves)
         roots = p["f_root"] * (npp - leaves - labile)
         grown = {"labile": labile, "foliar": leaves, "root": roots, "wood": npp - leaves - labile - roots}
+        leaves_before = x["foliar"]
         for pool in burnt:
             x[pool] = x[pool] - loss[pool] + gain[pool] + grown.get(pool, 0.0) * dt
 
@@ -89,6 +90,9 @@ def trajectory(p, x, forcing, lat, tas_mean, pr_mean):
         et = lesser(asked * dt, 0.9999 * wet)
         kept = wet - et
         x["water"] = kept / (1 + kept * dt / (30 * p["capacity"]))
-        nbp = npp - (gain["rh"] + gain["fire"]) / dt
-        out.append({"gpp": gpp, "nbp": nbp, "evspsbl": et / dt, "mrro": (kept - x["water"]) / dt, **x})
+        rh, fire = gain["rh"] / dt, gain["fire"] / dt
+        lai = 0.5 * (leaves_before + x["foliar"]) / p["leaf_mass"]
+        ra = p["f_auto"] * gpp
+        carbon = {"ra": ra, "npp": npp, "rh": rh, "fFire": fire, "nep": npp - rh, "nbp": npp - rh - fire, "lai": lai}
+        out.append({"gpp": gpp, **carbon, "evspsbl": et / dt, "mrro": (kept - x["water"]) / dt, **x})
     return {name: np.array([row[name] for row in out]) for name in out[0]}

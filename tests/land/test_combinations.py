@@ -9,67 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import worlds
+from every_model import CELLS, holds
 
 from spread.errors import BadModel
 from spread.land import Forcing, LandModel, Site, State, draw
 from spread.land.allocation import DALECAllocation
 from spread.land.decomposition import ExponentialDecomposition, Q10Decomposition
-from spread.land.evapotranspiration import REFERENCE_CO2, AbstractEvapotranspiration, PenmanMonteith
-from spread.land.fire import NoFire
+from spread.land.evapotranspiration import REFERENCE_CO2, AbstractEvapotranspiration, PenmanMonteith, PriestleyTaylor
+from spread.land.fire import BurnedArea, NoFire
 from spread.land.phenology import DALECPhenology, KnorrPhenology, seasonal_rate
-from spread.land.photosynthesis import Assimilation
+from spread.land.photosynthesis import Assimilation, PModel
 from spread.land.run import run
 from spread.land.snow import DegreeDay
-from spread.land.state import CARBON
 from spread.land.surface_energy import air_pressure, extraterrestrial_radiation, net_radiation
 
-WATER = ("snow", "water", "deep")
-CELLS = 300
 MODELS = bricks.covering()
-
-
-def total(state, names):
-    return sum(getattr(state, name) for name in names)
-
-
-def one_step(changing, fixed, forcing, site):
-    """What a step gets wrong, and a number that depends on all it gives."""
-    model, state = eqx.combine(changing, fixed)
-    after, fluxes = model.step(state, forcing, site)
-    days = forcing.days
-    carbon = total(after, CARBON) - total(state, CARBON) - fluxes.nbp * days
-    water = total(after, WATER) - total(state, WATER) - (forcing.pr - fluxes.evspsbl - fluxes.mrro) * days
-    carbon = carbon / (total(state, CARBON) + fluxes.gpp * days)
-    water = water / (total(state, WATER) + forcing.pr * days)
-    least = jnp.min(jnp.stack(jnp.broadcast_arrays(*(getattr(after, name) for name in CARBON + WATER))))
-    there = state.water + forcing.pr * days + state.snow
-    over = jnp.max(fluxes.evspsbl * days - there)
-    wrong = (jnp.max(jnp.abs(carbon)), jnp.max(jnp.abs(water)), least, over)
-    return sum(jnp.sum(x) for x in jax.tree.leaves((after, fluxes))), wrong
-
-
-CHECKED = jax.jit(
-    jax.value_and_grad(one_step, has_aux=True),
-    static_argnames="fixed",
-    # Each model is compiled for one call: compiling is what takes time
-    compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True},
-)
-
-
-def holds(model):
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(3), 4)
-        drawn = (draw(model, keys[0], CELLS), draw(State(), keys[1], CELLS))
-        changing, fixed = eqx.partition(drawn, eqx.is_inexact_array)
-        forcing, site = worlds.any_weather(keys[2], CELLS), worlds.any_place(keys[3], CELLS)
-        (value, wrong), gradient = CHECKED(changing, fixed, forcing, site)
-        carbon, water, least, over = map(float, wrong)
-        assert np.isfinite(float(value))
-        assert carbon <= 1e-12
-        assert water <= 1e-12
-        assert least >= 0
-        assert over <= 0
-        assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
 
 
 def test_every_pair_of_bricks_is_in_some_model():
@@ -145,6 +99,22 @@ def test_carbon_dioxide_alone_never_raises_evapotranspiration(pair):
         assert np.all(np.diff(series, axis=0) <= 1e-12 * series[:-1])
 
 
+@pytest.mark.slow
+def test_over_years_more_leaves_may_raise_it():
+    with jax.enable_x64(True):
+        forcing, site = worlds.monthly(10, CELLS)
+        model = draw(LandModel(photosynthesis=PModel(), evapotranspiration=PriestleyTaylor()), jax.random.key(8), CELLS)
+        state = draw(State(), jax.random.key(9), CELLS)
+        low, high = (
+            np.asarray(run(model, state, with_co2(forcing, co2), site, ("evspsbl",))[1]["evspsbl"])
+            for co2 in (380.0, 560.0)
+        )
+    assert np.all(high[0] <= low[0] * (1 + 1e-12))  # before there are more leaves
+    change = high[-12:].mean(axis=0) / low[-12:].mean(axis=0) - 1
+    assert np.mean(change > 1e-3) == pytest.approx(0.35, abs=0.03)
+    assert abs(np.median(change)) < 1e-2
+
+
 def test_the_published_form_would_raise_it():
     class AsPublished(AbstractEvapotranspiration):
         assimilation_co2 = None
@@ -168,6 +138,24 @@ def test_ten_kelvin_are_q10(brick):
         cool, warm = (brick(State(), f, site)["soil", "rh"] for f in (forcing, warmer))
         q10 = jnp.exp(10 * brick.temperature) if isinstance(brick, ExponentialDecomposition) else brick.q10
         np.testing.assert_allclose(warm / cool, q10, rtol=1e-11)
+
+
+def test_where_all_burns_a_millionth_is_left():
+    forcing, site = worlds.any_weather(jax.random.key(1), 50), worlds.any_place(jax.random.key(2), 50)
+    forcing = eqx.tree_at(lambda f: f.burned, forcing, jnp.ones(50))
+    rate = BurnedArea(foliar=1.0)(State(), forcing, site)["foliar", "fFire"]
+    np.testing.assert_allclose(jnp.exp(-rate * forcing.days), 1e-6, rtol=0.1)  # 1 - 1e-6 in float32
+
+
+def test_without_rain_in_the_reference_climate_moisture_has_no_effect():
+    forcing, site = worlds.any_weather(jax.random.key(1), 50), worlds.any_place(jax.random.key(2), 50)
+    never = eqx.tree_at(lambda s: s.pr, site, jnp.zeros(50))
+    same = eqx.tree_at(lambda s: s.pr, site, jnp.ones(50))
+    as_ever = eqx.tree_at(lambda f: f.pr, forcing, jnp.ones(50))
+    brick = ExponentialDecomposition()
+    np.testing.assert_array_equal(
+        brick(State(), forcing, never)["soil", "rh"], brick(State(), as_ever, same)["soil", "rh"]
+    )
 
 
 def test_transit_times_at_steady_state_are_one_over_the_rate():

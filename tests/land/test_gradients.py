@@ -4,11 +4,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import plain
 import pytest
 import worlds
 
 from spread.land import LandModel, State, draw
 from spread.land.integrator import carbon_step
+from spread.land.phenology import seasonal_rate
 from spread.land.run import run
 from spread.land.state import CARBON
 
@@ -138,3 +140,64 @@ def test_carbon_is_conserved_by_the_derivative_where_nothing_is_lost():
     litter, gone = jax.jacobian(end)(jnp.zeros(()))
     assert float(litter) == -3000.0
     assert float(gone) == pytest.approx(100.0, rel=1e-6)
+
+
+def steep_cell():
+    """The cell of those of twenty years whose slope is by far the largest, and its direction."""
+    forcing, site = worlds.monthly(20, 1000)
+    one, two, three, four = jax.random.split(jax.random.key(4), 4)
+    model = worlds.on_edges(draw(LandModel(), one, 1000), two)
+    inputs = (model, worlds.on_edges(draw(State(), three, 1000), four), forcing, site)
+    direction = some_direction(inputs, jax.random.key(6))
+    direction = eqx.tree_at(lambda d: d[2], direction, jax.tree.map(jnp.zeros_like, forcing))
+
+    def alone(tree):
+        return jax.tree.map(lambda x: x[..., 372:373] if jnp.ndim(x) and x.shape[-1] == 1000 else x, tree)
+
+    return alone(inputs), alone(direction)
+
+
+def leaves_over_time(inputs):
+    model, state, forcing, site = inputs
+
+    def step(carried, weather):
+        after, _ = model.step(carried, weather, site)
+        return after, jnp.stack([after.foliar[0], after.water[0]])
+
+    return jax.lax.scan(step, state, forcing)[1]
+
+
+def test_the_steepest_cell_is_chaotic_and_its_derivative_true():
+    """Leaves that all fall in a year, a bucket of 9 mm that a month empties: neighbours part as the derivative says."""
+    with jax.enable_x64(True):
+        inputs, direction = steep_cell()
+        assert float(inputs[0].water_stress.field_capacity[0]) < 10
+        values, slopes = jax.jit(lambda x, v: jax.jvp(leaves_over_time, (x,), (v,)))(inputs, direction)
+        near = jax.jit(leaves_over_time)(moved(inputs, direction, 1e-12))
+        apart, slopes, values = np.asarray(near - values) / 1e-12, np.asarray(slopes), np.asarray(values)
+        size = np.linalg.norm(slopes, axis=1)
+        # A difference sees it between rounding at the one end and the size of the pools at the other
+        seen = (size > 1e3) & (size < 1e8)
+        assert np.sum(seen[:120]) > 40
+        wrong = np.linalg.norm(apart - slopes, axis=1)[seen] / size[seen]
+        assert np.median(wrong) < 1e-2
+        assert size[-12:].max() > 1e15
+        # Longer-lived leaves do not follow the water of a month, and a deeper bucket does not empty in one
+        longer = eqx.tree_at(lambda i: i[0].phenology.leaf_life, inputs, jnp.full(1, 1.5))
+        deeper = eqx.tree_at(lambda i: i[0].water_stress.field_capacity, inputs, jnp.full(1, 500.0))
+        for calm in (longer, deeper):
+            _, slopes = jax.jit(lambda x, v: jax.jvp(leaves_over_time, (x,), (v,)))(calm, direction)
+            assert np.abs(np.asarray(slopes)[-12:]).max() < 1e4
+
+
+@pytest.mark.parametrize("life", [1.001, 1.0011, 1.01, 1.5, 8.0])
+@pytest.mark.parametrize("period", [30.4375, 60.0, 150.0])
+def test_the_rate_of_leaves_is_not_steep_where_they_live_a_year(life, period):
+    """Against the complex step of the published form, exact to rounding; slope for a share of ``life - 1``."""
+    with jax.enable_x64(True):
+        doy = np.linspace(0.0, 365.0, 147)
+        slope = jax.vmap(jax.grad(seasonal_rate), (None, None, None, 0))(*map(jnp.asarray, (life, 280.0, period, doy)))
+        rate = np.asarray(seasonal_rate(*map(jnp.asarray, (life, 280.0, period, doy))))
+    exact = plain.rate_of_year(life + 1e-30j, 280.0, period, doy).imag / 1e-30
+    np.testing.assert_allclose(slope, exact, rtol=1e-9, atol=1e-12 * np.max(np.abs(exact)))
+    assert np.max(np.abs(slope) * (life - 1) / rate) < 2

@@ -42,12 +42,15 @@ def test_ten_years_are_those_of_plain_numpy():
         theirs = plain.trajectory(named(model), pools, weather, *(np.asarray(x) for x in (site.lat, site.tas, site.pr)))
         for name in pools:
             np.testing.assert_allclose(getattr(after, name), theirs[name][-1], rtol=1e-9)
-        for name in ("gpp", "evspsbl", "mrro"):
-            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(ours["nbp"], theirs["nbp"], rtol=1e-9, atol=1e-9)
+        for name in ("gpp", "ra", "npp", "rh", "fFire", "lai", "evspsbl", "mrro"):
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-12, err_msg=name)
+        for name in ("nep", "nbp"):
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-9)
         vegetation = sum(theirs[name] for name in ("labile", "foliar", "root", "wood"))
         np.testing.assert_allclose(ours["cVeg"], vegetation, rtol=1e-9)
         np.testing.assert_allclose(ours["cSoil"], theirs["soil"], rtol=1e-9)
+        np.testing.assert_allclose(ours["cLitter"], theirs["litter"], rtol=1e-9)
+        np.testing.assert_array_equal(ours["snw"], np.broadcast_to(state.snow, (12 * YEARS, CELLS)))
         np.testing.assert_allclose(ours["mrso"], theirs["water"] + np.asarray(state.deep), rtol=1e-9)
 
 

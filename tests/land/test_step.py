@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spread.errors import BadModel
-from spread.land import LandModel
+from spread.land import LandModel, draw
 from spread.land.evapotranspiration import AbstractEvapotranspiration
 from spread.land.guarded import arccos, lost_share, smooth_minimum
 from spread.land.integrator import EXITS, carbon_step, evaporate
+from spread.land.soil_water import OneLayer, TwoLayers
 from spread.land.state import CARBON
+from spread.land.turnover import ConstantTurnover
 
 WATER = ("snow", "water", "deep")
 ULP = 2.0**-23  # of float32
@@ -147,3 +149,53 @@ class Conducting(AbstractEvapotranspiration):
 def test_bricks_that_cannot_go_together_are_refused():
     with pytest.raises(BadModel, match="Conducting needs a stomatal conductance and ACM1 gives none"):
         LandModel(evapotranspiration=Conducting())
+
+
+class Breathing(ConstantTurnover):
+    def __call__(self, state, forcing, site):
+        return super().__call__(state, forcing, site) | {("labile", "ra"): jnp.asarray(1e-3)}
+
+
+def test_a_pool_may_breathe_beside_what_is_respired_of_production():
+    with jax.enable_x64(True):
+        given = worlds.anything(5, 50, LandModel(turnover=Breathing()))
+        carbon, water, _, _ = closure(*given)
+        assert max(float(carbon), float(water)) <= 1e-12
+        fluxes = given[0].step(*given[1:])[1]
+        assert np.all(fluxes.ra > given[0].allocation.respiration * fluxes.gpp)
+
+
+class Paved(OneLayer):
+    def runoff(self, liquid, state, forcing, site):
+        return jnp.asarray(0.25)
+
+
+def test_what_runs_off_enters_no_soil():
+    with jax.enable_x64(True):
+        model, state, forcing, site = worlds.anything(7, 50)
+        paved = eqx.tree_at(lambda m: m.soil_water, model, Paved(model.soil_water.capacity))
+        dry = eqx.tree_at(lambda f: f.pr, forcing, 0.75 * forcing.pr)
+        after, fluxes = paved.step(state, forcing, site)
+        other, others = model.step(state, dry, site)
+        np.testing.assert_allclose(after.water, other.water, rtol=1e-12)
+        np.testing.assert_allclose(fluxes.mrro, others.mrro + 0.25 * forcing.pr, rtol=1e-10, atol=1e-12)
+        assert float(closure(paved, state, forcing, site)[1]) <= 1e-12
+
+
+def test_each_flux_of_water_is_where_it_belongs():
+    """Two layers in one step by hand, from what the air takes on."""
+    with jax.enable_x64(True):
+        _, state, forcing, site = worlds.anything(6, 50)
+        soil = draw(TwoLayers(), jax.random.key(2), 50)
+        after, fluxes = draw(LandModel(soil_water=soil), jax.random.key(1), 50).step(state, forcing, site)
+        soil = draw(LandModel(soil_water=soil), jax.random.key(1), 50).soil_water
+        days = forcing.days
+        kept = state.water + (forcing.pr - fluxes.evspsbl) * days
+        water = kept / (1 + kept * days / (30 * soil.capacity))
+        below = state.deep + soil.descending * (kept - water)
+        deep = below / (1 + below * days / (30 * soil.deep_capacity))
+        shed = (1 - soil.descending) * (kept - water) + below - deep
+        np.testing.assert_allclose(after.water, water, rtol=1e-10)
+        np.testing.assert_allclose(after.deep, deep, rtol=1e-10)
+        np.testing.assert_allclose(fluxes.mrro * days, shed, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(fluxes.mrso, water + deep, rtol=1e-10)

@@ -85,7 +85,7 @@ def relative_viscosity(tas: Cells) -> Cells:
 
     Notes
     -----
-    IAPWS SR6-08(2011), eq. 4, at 0.1 MPa between -20 and 110 degC; pressures of the atmosphere change it by 1e-4.
+    IAPWS SR6-08(2011), at 0.1 MPa between -20 and 110 degC; pressures of the atmosphere change it by 1e-4.
     """
     reduced = jnp.log((tas + 273.15) / 300)
     parts = (a * jnp.exp(b * reduced) for a, b in _VISCOSITY)
@@ -114,7 +114,7 @@ def limited_by_capacity(factor: Cells, cost: Cells) -> Cells:
 
     Notes
     -----
-    Wang et al. 2017, Nat. Plants 3, 734, eq. 49.
+    Wang et al. 2017, Nat. Plants 3, 734.
     """
     pays = factor > cost
     share = jnp.where(pays, cost / jnp.where(pays, factor, 1), 1)

@@ -61,7 +61,9 @@ class MOD17(AbstractPhotosynthesis):
     warm: Cells = parameter(10.0, 5.0, 15.0, units="degC", prior="uniform", source=_BOX)
     humid: Cells = parameter(6.5, 3.0, 12.0, units="hPa", source=_BOX)
     dry: Cells = parameter(38.0, 20.0, 60.0, units="hPa", source=_BOX)
-    extinction: Cells = parameter(0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Ecol. Evol.")
+    extinction: Cells = parameter(
+        0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Front. Earth Sci."
+    )
 
     @classmethod
     def of(cls, biome: Biome) -> MOD17:

@@ -31,7 +31,9 @@ class NeuralLightUse(AbstractPhotosynthesis):
     """
 
     network: Network
-    extinction: Cells = parameter(0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Ecol. Evol.")
+    extinction: Cells = parameter(
+        0.5, 0.3, 0.8, units="1", prior="uniform", source="Zhang et al. 2014, Front. Earth Sci."
+    )
 
     def __init__(self, key: jax.Array, width: int = 10) -> None:
         self.network = Network((3, width, width, 2), key)

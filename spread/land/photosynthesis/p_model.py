@@ -47,7 +47,12 @@ class PModel(AbstractPhotosynthesis):
         0.41, 0.25, 0.55, units="1", prior="uniform", source="Wang et al. 2017 (0.41); spread: within a third"
     )
     extinction: Cells = parameter(
-        0.5, 0.3, 0.8, units="1", prior="uniform", source="Stocker et al. 2020 (0.5); Zhang et al. 2014, Ecol. Evol."
+        0.5,
+        0.3,
+        0.8,
+        units="1",
+        prior="uniform",
+        source="Stocker et al. 2020 (0.5); Zhang et al. 2014, Front. Earth Sci.",
     )
 
     def __call__(self, leaf_area: Cells, stress: Cells, forcing: Forcing, site: Site) -> Assimilation:
