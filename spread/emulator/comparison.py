@@ -36,8 +36,8 @@ class Comparison:
     year : ndarray
         Calendar year, ``(time,)``; each with the same number of steps.
     warming : ndarray, optional
-        Forced global warming [K], ``(time,)``. Where it is given, anomalies are departures from a line in it, fitted to every
-        run, cell and month, and not only from the month's mean: the forced trend is not variability.
+        Forced global warming [K], ``(time,)``. Where it is given, anomalies are departures from a line in it, fitted
+        to every run, cell and month, and not only from the month's mean: the forced trend is not variability.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class Comparison:
 
     @cached_property
     def runs(self) -> NDArray[np.float32]:
-        """The members and then the truth, ``(member + 1, time, cell)``, less the truth's mean so that single precision is enough."""
+        """The members and then the truth, less its mean so that single precision is enough, ``(member + 1, time, cell)``."""
         offset = np.mean(self.truth, axis=0, dtype=np.float64)
         made = np.empty((self.members + 1, *self.truth.shape), np.float32)
         for member, run in enumerate([*self.emulated, self.truth]):
@@ -108,7 +108,7 @@ class Comparison:
 
     @cached_property
     def distances(self) -> tuple[Floats, Floats]:
-        """Between all pairs of runs: area means of absolute differences, and inner products of differences from the truth.
+        """Of all pairs of runs: area means of absolute differences, and inner products of differences from the truth.
 
         Returns
         -------
@@ -178,6 +178,6 @@ class Comparison:
         steps = np.unique(self.year, return_counts=True)[1]
         if np.ptp(steps):
             found.append(
-                f"year: expected whole years, got {steps.min()} to {steps.max()} steps in them; leave out the short ones"
+                f"year: expected whole years, got {steps.min()} to {steps.max()} steps in them; leave out short ones"
             )
         return found

@@ -1,4 +1,4 @@
-"""A score with its two errors: of the number of members that were drawn, and of the years that the truth happened to have."""
+"""A score with its two errors: of how many members were drawn, and of which years the truth happened to have."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Score:
     unit : str
         ``K``, ``days``, or empty for a ratio.
     value : callable
-        Of the numbers of the members that count, ``(member,)``, and of how often every year counts, ``(year,)``: a number,
-        or an array.
+        Of the numbers of the members that count, ``(member,)``, and of how often every year counts, ``(year,)``: a
+        number, or an array.
     members : int
         How many there are.
     years : int
@@ -155,8 +155,8 @@ def block_counts(years: int, block: int = BLOCK, draws: int = DRAWS, seed: int =
 
     Notes
     -----
-    The circular block bootstrap of Politis and Romano (1992): the record is closed to a ring, so that all years are drawn
-    equally often; the last block is cut where the record is full.
+    The circular block bootstrap of Politis and Romano (1992): the record is closed to a ring, so that all years are
+    drawn equally often; the last block is cut where the record is full.
     """
     if not 1 <= block <= years:
         raise BadModel(f"block bootstrap: expected blocks of 1 to {years} years, got {block}")

@@ -38,8 +38,8 @@ def fair_crps(given: Comparison) -> Score:
 
     Notes
     -----
-    ``mean |x_i - y| - sum_ij |x_i - x_j| / (2 M (M - 1))``: Ferro (2014), Q. J. R. Meteorol. Soc. 140, eq. 3. With it the
-    expected score does not depend on the number of members. A single member is taken for a draw of the distribution of
+    ``mean |x_i - y| - sum_ij |x_i - x_j| / (2 M (M - 1))``: Ferro (2014), Q. J. R. Meteorol. Soc. 140. With it the expected
+    score does not depend on the number of members. A single member is taken for a draw of the distribution of
     the truth, so that the score is half of the distance: the floor that another run of the same model reaches.
     """
     return _of_distances("fair CRPS", given, given.by_year(given.distances[0]))
@@ -59,7 +59,7 @@ def energy_score(given: Comparison) -> Score:
 
     Notes
     -----
-    Gneiting and Raftery (2007), J. Am. Stat. Assoc. 102, eq. 22 with the fair denominator.
+    Gneiting and Raftery (2007), J. Am. Stat. Assoc. 102, with the fair denominator.
     """
     inner = given.distances[1]
     square = np.diagonal(inner).T
@@ -94,7 +94,7 @@ def spread_skill(given: Comparison) -> Score:
     Notes
     -----
     ``sqrt((M + 1) / M) sqrt(<var x>) / sqrt(<(mean x - y)**2>)``, means over time and over cells by area: Fortin et al.
-    (2014), J. Hydrometeorol. 15, eq. 15.
+    (2014), J. Hydrometeorol. 15.
     """
     inner = given.by_year(given.distances[1])
 
@@ -129,8 +129,8 @@ def variogram_score(given: Comparison, pairs: int = PAIRS, seed: int = 0) -> Sco
 
     Notes
     -----
-    Mean over pairs of ``(|y_i - y_j|**.5 - mean |x_i - x_j|**.5)**2``: Scheuerer and Hamill (2015), Mon. Weather Rev. 143,
-    eq. 9, less the variance of the mean of a finite number of members, so that it is fair. It sees correlations between
+    Mean over pairs of ``(|y_i - y_j|**.5 - mean |x_i - x_j|**.5)**2``: Scheuerer and Hamill (2015), Mon. Weather Rev.
+    143, less the variance of the mean of a finite number of members, so that it is fair. It sees correlations between
     cells, of which a score of every cell by itself knows nothing. A single member counts as a draw from the truth's own
     distribution, as in :func:`fair_crps`: half of its squared differences.
     """
@@ -195,9 +195,9 @@ def rank_chi2(given: Comparison, seed: int = 0) -> Score:
 
     Notes
     -----
-    ``sum_r (n_r - n)**2 / n`` of the histogram of Hamill (2001), Mon. Weather Rev. 129. Neighbouring cells and months are
-    not independent, so its distribution is not that of chi squared; members in the place of the truth, which have the same
-    dependence, say what is usual.
+    ``sum_r (n_r - n)**2 / n`` of the histogram of Hamill (2001), Mon. Weather Rev. 129. Neighbouring cells and months
+    are not independent, so its distribution is not that of chi squared; members in the place of the truth, which have
+    the same dependence, say what is usual.
     """
     tables = _ranked(given, list(range(len(given.runs))), seed)
 

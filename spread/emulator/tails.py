@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ class SampledTail:
     size: Counts
 
     @classmethod
-    def of(cls, run: NDArray[np.floating], year: NDArray[np.intp], level: float = LEVEL) -> SampledTail:
+    def of(cls, run: NDArray[np.float32], year: NDArray[np.intp], level: float = LEVEL) -> SampledTail:
         """Sort what the quantile can need.
 
         Parameters
@@ -69,8 +70,8 @@ class SampledTail:
         upper = np.argpartition(-run, kept - 1, axis=0)[:kept] if kept < len(run) else np.argsort(-run, axis=0)
         values = np.take_along_axis(run, upper, axis=0)
         order = np.argsort(-values, axis=0, kind="stable")
-        values = np.take_along_axis(values, order, axis=0).astype(np.float64)
-        return cls(values, year[np.take_along_axis(upper, order, axis=0)], np.bincount(year))
+        values = np.take_along_axis(values, order, axis=0)
+        return cls(values.astype(np.float64), year[np.take_along_axis(upper, order, axis=0)], np.bincount(year))
 
     def quantile(self, counts: Counts, level: float = LEVEL) -> Floats:
         """Of the years as often as they were drawn, type 7 of Hyndman and Fan (1996), ``(cell,)``."""
@@ -143,7 +144,7 @@ def sampling_variance(given: Comparison, draws: int = DRAWS, seed: int = 0) -> f
     return float(drawn.var(axis=0, ddof=1) @ np.asarray(given.area, np.float64).ravel())
 
 
-def _of_seasons(name: str, given: Comparison, seasons: dict[str, tuple[int, ...]]) -> Score:
+def _of_seasons(name: str, given: Comparison, seasons: Mapping[str, tuple[int, ...]]) -> Score:
     year = np.searchsorted(given.years, given.year)
     area = np.asarray(given.area, np.float64).ravel()
     mine, tails = [], []
@@ -210,7 +211,8 @@ def gev(maxima: Floats, period: float) -> Floats:
 
     Notes
     -----
-    Hosking, Wallis and Wood (1985), Technometrics 27, eqs. 12-15, whose approximate shape is within 9e-4 of the exact one.
+    Hosking, Wallis and Wood (1985), Technometrics 27, whose approximate shape is within 9e-4 of the exact
+    one.
     """
     ordered, count = np.sort(maxima, axis=0), len(maxima)
     rank = np.arange(count, dtype=np.float64)

@@ -10,8 +10,8 @@ from spread.emulator.estimates import Floats, Score
 from spread.emulator.scores import Members, weighted
 
 __all__ = [
-    "cycle_amplitude", "cycle_phase", "global_mean_deviation", "global_mean_memory", "local_deviation", "spectrum_of_truth",
-    "spectrum_ratio",
+    "cycle_amplitude", "cycle_phase", "global_mean_deviation", "global_mean_memory", "local_deviation",
+    "spectrum_of_truth", "spectrum_ratio",
 ]  # fmt: skip
 
 DAYS = 365.25
