@@ -30,7 +30,7 @@ WHITE_NOISE = "PS + white noise"
 RESIDUALS = "PS + residual bootstrap"
 GAUSSIAN = "PS + Gaussian covariance"
 
-NEIGHBOURS = 20
+NEIGHBOURS = 10
 """Training maps of the season that the nearest-warming resample draws from; one would give all members the same map."""
 
 HALF_SEASON = 0.5 / KNOTS
@@ -252,8 +252,8 @@ class GaussianCovariance(_OfModels):
 
     Notes
     -----
-    After the idea of MESMER (Beusch, Gudmundsson and Seneviratne, 2020, Earth Syst. Dynam. 11), without its localisation
-    and its memory from step to step.
+    After the idea of MESMER (Beusch, Gudmundsson and Seneviratne, 2020, Earth Syst. Dynam. 11), without its
+    localisation and its memory from step to step.
     """
 
     def _maps(

@@ -79,7 +79,7 @@ class Comparison:
 
     @cached_property
     def runs(self) -> NDArray[np.float32]:
-        """The members and then the truth, less its mean so that single precision is enough, ``(member + 1, time, cell)``."""
+        """The members and then the truth, less its mean for single precision's sake, ``(member + 1, time, cell)``."""
         offset = np.mean(self.truth, axis=0, dtype=np.float64)
         made = np.empty((self.members + 1, *self.truth.shape), np.float32)
         for member, run in enumerate([*self.emulated, self.truth]):

@@ -38,8 +38,8 @@ def fair_crps(given: Comparison) -> Score:
 
     Notes
     -----
-    ``mean |x_i - y| - sum_ij |x_i - x_j| / (2 M (M - 1))``: Ferro (2014), Q. J. R. Meteorol. Soc. 140. With it the expected
-    score does not depend on the number of members. A single member is taken for a draw of the distribution of
+    ``mean |x_i - y| - sum_ij |x_i - x_j| / (2 M (M - 1))``: Ferro (2014), Q. J. R. Meteorol. Soc. 140. With it the
+    expected score does not depend on the number of members. A single member is taken for a draw of the distribution of
     the truth, so that the score is half of the distance: the floor that another run of the same model reaches.
     """
     return _of_distances("fair CRPS", given, given.by_year(given.distances[0]))
