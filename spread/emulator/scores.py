@@ -105,7 +105,7 @@ def spread_skill(given: Comparison) -> Score:
         mine = weighted(inner[np.ix_(members, members)], counts)
         error = mine.mean()
         variance = (np.trace(mine) - number * error) / (number - 1)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return float(np.sqrt((number + 1) / number * max(variance, 0.0) / np.float64(error)))
 
     return Score("spread / error", "", value, given.members, len(given.years))

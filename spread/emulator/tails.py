@@ -220,6 +220,7 @@ def gev(maxima: Floats, period: float) -> Floats:
     second = np.tensordot(rank / (count - 1), ordered, axes=1) / count
     third = np.tensordot(rank * (rank - 1) / ((count - 1) * (count - 2)), ordered, axes=1) / count
     width = 2 * second - first
+    width = np.where(width > 1e-9 * np.maximum(np.abs(first), 1.0), width, 0.0)  # equal maxima, but for rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         place = np.where(width > 0, width / (3 * third - first), 2 / 3) - math.log(2) / math.log(3)
     shape = 7.8590 * place + 2.9554 * place**2

@@ -276,11 +276,9 @@ def test_copies_are_found_and_new_maps_are_not():
 def test_what_does_not_fit_is_refused_all_at_once():
     with pytest.raises(BadModel, match=r"emulated: expected .*area: expected .*year: expected one for each"):
         comparison(emulated=np.zeros((2, 5, 3, 4)), area=np.ones((2, 2)), year=np.arange(5))
+    broken, year = comparison().truth.copy(), comparison().year.copy()
+    broken[3, 1, 1], year[0] = np.nan, 1995
     with pytest.raises(BadModel, match=r"truth: 1 values are absent.*the sum 12.*whole years"):
-        broken = comparison().truth.copy()
-        broken[3, 1, 1] = np.nan
-        year = comparison().year.copy()
-        year[0] = 1995
         comparison(truth=broken, area=np.ones((3, 4)), year=year)
 
 
