@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from spread import conform, datasets, regrid
 from spread.cores import memory_available
-from spread.coupled import Fit, Run, fit, forced_warming, scenario_forcing
+from spread.coupled import Fit, ForcedResponse, Run, fit
 from spread.coupled.cummins import cummins_members
-from spread.coupled.response import ForcedResponse
+from spread.emulator.forced import warming_at
 from spread.emulator.samples import Samples
 from spread.errors import Failure, NotComparable
 from spread.grids import Grid, regular
@@ -213,32 +213,6 @@ def fit_warming(runs: Sequence[RunMaps], area: NDArray[np.float64]) -> dict[str,
     return made
 
 
-def warming_of(
-    response: ForcedResponse, experiment_id: str, year: NDArray[np.integer], day: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Forced warming of a model under a scenario at some times.
-
-    Parameters
-    ----------
-    response : ForcedResponse
-        Of the model.
-    experiment_id : str
-        ``historical`` or an SSP.
-    year, day : ndarray
-        Calendar years and parts of them, ``(time,)``.
-
-    Returns
-    -------
-    ndarray
-        Relative to 1850-1900 [K], between the middles of years, ``(time,)``.
-    """
-    last = max(int(np.max(year)) + 1, 1901)
-    forcing = scenario_forcing(experiment_id)
-    years = np.arange(1850, min(last, int(forcing.years[-1])) + 1)
-    warming = forced_warming(response, scenario_forcing(experiment_id, years))
-    return np.interp(np.asarray(year) + np.asarray(day), years + 0.5, warming)
-
-
 def samples_of(
     runs: Iterable[RunMaps], grid: Grid, responses: Mapping[str, ForcedResponse],
     models: Sequence[str] | None = None, scenarios: Sequence[str] | None = None,
@@ -282,7 +256,7 @@ def samples_of(
     def each(values: Iterable[int]) -> NDArray[np.int32]:
         return np.repeat(np.fromiter(values, np.int32), lengths)
 
-    warming = [warming_of(responses[run.source_id], run.experiment_id, run.year, run.day) for run in runs]
+    warming = [warming_at(responses[run.source_id], run.experiment_id, run.year, run.day) for run in runs]
     return Samples(
         tas=np.concatenate([run.tas for run in runs]),
         model=each(models.index(run.source_id) for run in runs),

@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from spread.coupled import Forcing
 from spread.diffusion import AbstractDenoiser, Settings, in_blocks, production
 from spread.emulator.coherence import Coherence, independent
 from spread.emulator.condition import Condition
 from spread.emulator.flags import Flag
+from spread.emulator.forced import response_from, warming_at
 from spread.emulator.marginals import Marginals
 from spread.emulator.pattern_scaling import PatternScaling, basis
 from spread.emulator.scale import Scale
@@ -65,6 +67,11 @@ class Facts:
         How it was trained.
     synthetic : bool
         Whether all or some of it was learned from made data.
+    estimates : tuple of tuple of float
+        Parameters of the forced response of each model, as :class:`spread.coupled.Fit` estimates them; empty where
+        forced warming came from elsewhere.
+    versions : tuple of str
+        Of the stores of :attr:`runs`.
     """
 
     models: tuple[str, ...]
@@ -81,6 +88,8 @@ class Facts:
     sd_warming: float
     recipe: dict[str, object]
     synthetic: bool = False
+    estimates: tuple[tuple[float, ...], ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,33 @@ class Emulator(eqx.Module):
         if name not in names:
             raise NotFound(f"emulator: it knows no {kind} {name!r}; {did_you_mean(name, names)}")
         return names.index(name)
+
+    def warming(self, model: str, forcing: str | Forcing, year: NDArray[np.integer], day: Days) -> NDArray[np.float64]:
+        """Forced warming of a model under a scenario, or any other forcing.
+
+        Parameters
+        ----------
+        model : str
+            ``source_id``.
+        forcing : str or Forcing
+            As :func:`spread.emulator.forced.warming_at` takes it.
+        year, day : ndarray
+            Calendar years and parts of them, ``(time,)``.
+
+        Returns
+        -------
+        ndarray
+            Relative to 1850-1900 [K], ``(time,)``.
+
+        Raises
+        ------
+        NotFound
+            For a model, scenario or year that is not there, and an emulator without energy balances.
+        """
+        number = self.number("model", model)
+        if not self.facts.estimates:
+            raise NotFound("emulator: it was trained without energy balances; give forced warming to sample()")
+        return warming_at(response_from(self.facts.estimates[number]), forcing, year, day)
 
     def flags(self, model: str, scenario: str, warming: Days, decoupled: bool = False) -> NDArray[np.int64]:
         """What is to be said of each step's condition.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -99,7 +99,10 @@ class Prepared(eqx.Module):
         return Emulator(self.local, self.space, denoiser, self.coherence, self.facts)
 
 
-def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = False) -> Prepared:
+def prepare(
+    samples: Samples, recipe: Recipe | None = None, synthetic: bool = False,
+    estimates: Mapping[str, Sequence[float]] | None = None, versions: Sequence[str] = (),
+) -> Prepared:  # fmt: skip
     """Fit pattern, variability, shape and patterns; whiten.
 
     Parameters
@@ -110,6 +113,10 @@ def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = Fa
         How.
     synthetic : bool
         Whether some of them are made.
+    estimates : mapping, optional
+        Parameters of each model's forced response, by which :attr:`Samples.warming` was found.
+    versions : sequence of str
+        Of the stores that the runs came from.
 
     Returns
     -------
@@ -138,7 +145,10 @@ def prepare(samples: Samples, recipe: Recipe | None = None, synthetic: bool = Fa
     else:
         space, white = Grid(samples.area.shape), scores.reshape(-1, *samples.area.shape)
     coherence = Coherence.fit(white, samples.follows())
-    facts = _facts(samples, harmonics, recipe, synthetic)
+    facts = replace(
+        _facts(samples, harmonics, recipe, synthetic), versions=tuple(versions),
+        estimates=tuple(tuple(map(float, estimates[name])) for name in samples.models) if estimates else (),
+    )  # fmt: skip
     standard = (samples.warming - facts.mean_warming) / facts.sd_warming
     cond = Condition(
         np.asarray(samples.model, np.int32), np.asarray(samples.scenario, np.int32), standard.astype(np.float32),
