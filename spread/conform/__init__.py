@@ -29,6 +29,7 @@ def conform(
     row: Row,
     areacella: xr.DataArray | None = None,
     sftlf: xr.DataArray | None = None,
+    *,
     whole: bool = True,
 ) -> xr.Dataset:
     """Conform one dataset.

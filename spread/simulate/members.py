@@ -16,7 +16,7 @@ from spread.errors import Failure, NotConforming, NotFound, did_you_mean
 from spread.grids import regular
 from spread.natural_earth import land_fraction
 from spread.operators.area_means import region_weights
-from spread.reduce import compute_or_fail, reduction
+from spread.reduce import reduction
 from spread.regions import Region
 from spread.simulate.labels import FROM_KERNEL
 from spread.vocabulary import FACETS, VARIABLES, Row
@@ -83,7 +83,9 @@ def _years(years: np.ndarray, calendar: str) -> np.ndarray:
     return np.array([days_in_month(12 * y + np.arange(12), calendar).sum() for y in years])
 
 
-def conformed(simulated: xr.Dataset, variable_id: str, frequency: str = "mon", draw: int | None = None, whole: bool = True) -> xr.Dataset:
+def conformed(
+    simulated: xr.Dataset, variable_id: str, frequency: str = "mon", draw: int | None = None, whole: bool = True
+) -> xr.Dataset:
     """One variable of a simulation on a global grid as a conformed dataset.
 
     Parameters
@@ -153,7 +155,7 @@ def as_member(
     Returns
     -------
     xarray.DataArray or Failure
-        ``(time, region)``; or why its values cannot be believed, or do not stand for a region.
+        ``(time, region)``; or why it does not stand for a region, or a value is beyond what is possible.
 
     Notes
     -----
@@ -167,32 +169,25 @@ def as_member(
         found = _not_covered(ds, variable_id, regions, apart, whole)
         if found:
             raise NotConforming(_who(ds), found)
-        variable = replace(VARIABLES[variable_id], domain="land")
-        if not whole:  # a desert, or a winter, is no fault of a unit
-            variable = replace(variable, plausible_mean=(-np.inf, np.inf))
-        elif variable_id in _OVER_LAND:
-            variable = replace(variable, plausible_mean=_OVER_LAND[variable_id])
+        # its units are known: a mean that is odd, as where a draw lets the plants die, is a result and no fault
+        variable = replace(VARIABLES[variable_id], domain="land", plausible_mean=(-np.inf, np.inf))
         ds = ds.assign({variable_id: ds[variable_id].chunk({"time": -1})})
         planned = reduction(ds, grid_of(ds), tuple(regions), variable=variable)
-        reduced = compute_or_fail(planned) if whole else planned.means.compute(scheduler="synchronous")
+        reduced = planned.means.compute(scheduler="synchronous")
     except NotConforming as error:
         return Failure(error.who, "conform", "; ".join(error.breaches))
-    return reduced if isinstance(reduced, Failure) else reduced.assign_attrs(simulated="true")
+    return reduced.assign_attrs(simulated="true")
 
 
 SITE = 3.0
 """Largest box for which one site may stand [degrees]: about a cell of the coarsest CMIP6 models (CanESM5: 2.8)."""
-
-_OVER_LAND = {"evspsbl": (1.5e-6, 7e-5)}
-"""Plausible means over land alone: 6.6e4 km3 evaporate from 1.34e8 km2 in a year, 1.6e-5 kg m-2 s-1 (Oki & Kanae 2006,
-Science 313, 1068), less a factor of ten."""
 
 _HALF = 0.01  # half the width of the cell that a site gets [degrees]: about the footprint of a flux tower
 
 
 def _one_cell(site: xr.Dataset) -> xr.Dataset:
     """A site as a grid of one cell, all of it land."""
-    place = {}
+    place: dict[str, tuple[object, ...]] = {}
     for name in ("lat", "lon"):
         at = float(site[name]) if name in site.coords else 0.0
         at = float(np.clip(at, -90 + _HALF, 90 - _HALF)) if name == "lat" else at
@@ -212,9 +207,7 @@ def _breaches_of_coverage(ds: xr.Dataset) -> list[str]:
     return [b for b in breaches(ds, VARIABLES[ds.attrs["variable_id"]]) if b.startswith("cell_area")]
 
 
-def _not_covered(
-    ds: xr.Dataset, variable_id: str, regions: Sequence[Region], apart: bool, whole: bool
-) -> list[str]:
+def _not_covered(ds: xr.Dataset, variable_id: str, regions: Sequence[Region], apart: bool, whole: bool) -> list[str]:
     """Why a run cannot stand for some regions."""
     found = []
     for region in regions:
