@@ -65,12 +65,17 @@ def forcing_of(where: str | Sequence[str], lat: float = 50.0) -> xr.Dataset:
 
 def _opened(path: str) -> xr.Dataset:
     try:
-        ds: xr.Dataset = xr.open_dataset(path, decode_times=False, chunks={})
+        how: dict[str, Any] = {"engine": "zarr", "consolidated": False} if Path(path).is_dir() else {}
+        ds: xr.Dataset = xr.open_dataset(path, decode_times=False, chunks={}, **how)
     except Exception as error:  # xarray's engines raise what they like
         if not Path(path).exists():
             raise NotFound(f"forcing {path}: not found") from error
         raise NotFound(f"forcing {path}: cannot be read as netCDF or Zarr: {one_line(error)}") from error
-    return ds
+    return ds.rename({old: new for old, new in _OTHER_PLACES.items() if old in ds.variables or old in ds.dims})
+
+
+_OTHER_PLACES = {"latitude": "lat", "longitude": "lon"}
+"""What files of ECMWF call them."""
 
 
 def run_land(
@@ -128,7 +133,7 @@ def run_land(
 
 
 def run_whatif(
-    names: Sequence[str], where: str, out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
+    names: Sequence[str], where: str | Sequence[str], out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
     outcome: str = "nbp", executor: Executor | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip

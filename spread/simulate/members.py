@@ -130,7 +130,8 @@ def conformed(
     version = str(made.attrs["version"])
     row = Row(**facets, zstore=f"simulated:{version}", version=version)
     fixed = {n: made[n].variable for n in ("areacella", "sftlf") if n in made.variables}
-    field = made[[variable_id]].drop_vars(["areacella", "sftlf"], errors="ignore")
+    others = [n for n in made.data_vars if n != variable_id]  # not a selection, which would lose the bounds
+    field = made.drop_vars([*others, "areacella", "sftlf"], errors="ignore")
     field = field.drop_attrs(deep=False).assign_attrs({k: v for k, v in made.attrs.items() if k not in FACETS})
     return conform(
         field.assign_attrs(facets), row,
