@@ -79,8 +79,8 @@ _OTHER_PLACES = {"latitude": "lat", "longitude": "lon"}
 
 
 def run_land(
-    where: str | Sequence[str], out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0, seed: int = 0,
-    executor: Executor | None = None, progress: Progress = lambda stage, done, total: None,
+    where: str | Sequence[str], out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0,
+    seed: int = 0, executor: Executor | None = None, progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the land model and write its members, tables and a figure.
 

@@ -92,7 +92,7 @@ def counterfactual(pair: xr.Dataset, title: str) -> Figure:
         above, below = panels[column], panels[column + len(COMPARED)]
         _band(above, years, values["baseline"], BASELINE, "baseline")
         _band(above, years, values["changed"], CHANGED, "changed")
-        _finish(above, VARIABLES[name].long_name, unit, legend=column == 0)
+        _finish(above, VARIABLES[name].long_name.split(",")[0], unit, legend=column == 0)
         below.axhline(0.0, color="#888888", linewidth=0.8)
         _band(below, years, values["changed"] - values["baseline"], CHANGED, "")
         _finish(below, "difference, same parameters in both", unit, legend=False)
@@ -175,8 +175,7 @@ def _band(axes: Any, years: NDArray[Any], values: NDArray[np.float64], paint: st
     """The median over draws (``draw, year``), and 5-95 % of them."""
     if values.shape[0] > 1:
         low, high = np.quantile(values, (0.05, 0.95), axis=0)
-        axes.fill_between(years, low, high, color=paint, alpha=0.14, linewidth=0)
-        axes.plot(years, np.transpose([low, high]), color=paint, linewidth=0.5, alpha=0.6)
+        axes.fill_between(years, low, high, facecolor=(paint, 0.14), edgecolor=(paint, 0.6), linewidth=0.5)
     axes.plot(years, np.median(values, axis=0), color=paint, linewidth=1.8, label=label)
 
 
