@@ -38,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, help="folder of the report (default: ./NAME-report)")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
     run.add_argument(
+        "--beside", type=Path, action="append", metavar="RUNFOLDER",
+        help="a run of the land model to show beside the models, from spread land run; may be given again",
+    )  # fmt: skip
+    run.add_argument(
         "--scheduler",
         metavar="WHERE",
         help="dask cluster to work on: local, tcp://HOST:PORT, FILE.json, gateway:NAME, gateway:URL, slurm, ..., "
@@ -87,7 +91,9 @@ def _add_simulations(commands: Any) -> None:
             help="synthetic daily weather (default: 50)",
         )
         place.add_argument("--grid", action="store_true", help="synthetic monthly weather on a coarse global grid")
-        place.add_argument("--forcing", metavar="FILE", help="CF weather: a netCDF file or Zarr store")
+        place.add_argument("--forcing", metavar="FILE", action="append",
+            help="CF weather: a netCDF file or Zarr store; again for each further file",
+        )  # fmt: skip
         parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
         parser.add_argument("--scheduler", metavar="WHERE", help="dask cluster, as in spread run")
         parser.add_argument("--workers", metavar="N", help="how many workers a new cluster has")
@@ -165,9 +171,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from spread.errors import NotFound
     from spread.placing import check_writable
     from spread.report import STORE
+    from spread.requests import Simulated
     from spread.study import Study
 
     study = Study.from_toml(arguments.study)
+    if arguments.beside:
+        runs = (*(() if study.simulated is None else study.simulated.runs), *map(str, arguments.beside))
+        study = study.model_copy(update={"simulated": Simulated(runs=runs)})
     out = arguments.out or Path(f"{study.name}-report")
     check_writable(out, STORE)
     scheduler = None if arguments.scheduler is None else (arguments.scheduler, arguments.workers)
@@ -263,7 +273,7 @@ def _land(arguments: argparse.Namespace) -> int:
     out, given = arguments.out or Path("land-run"), _place(arguments)
     with _progress() as show, _cluster(arguments) as executor:
         summary = run_land(out=out, changes=arguments.changes, executor=executor, progress=show, **given)
-    return _said(summary, summary["means"], out / "figures" / "budget.png", arguments.json)
+    return _said(summary, summary["means"], out / "index.html", arguments.json)
 
 
 def _whatif(arguments: argparse.Namespace) -> int:
@@ -282,7 +292,7 @@ def _whatif(arguments: argparse.Namespace) -> int:
         f"effect of {term} on {arguments.outcome}": row
         for term, row in summary.get("attribution", {}).get("effects", {}).items()
     }
-    return _said(summary, rows, out / "figures", arguments.json)
+    return _said(summary, rows, out / "index.html", arguments.json)
 
 
 def _said(summary: dict[str, Any], rows: dict[str, dict[str, Any]], shown: Path, as_json: bool) -> int:

@@ -7,7 +7,7 @@
 """
 
 from spread.simulate.derivatives import derivatives
-from spread.simulate.labels import CLOSURE, FROM_KERNEL
+from spread.simulate.labels import CLOSURE, FROM_KERNEL, on_field
 from spread.simulate.members import as_member, conformed, step_means
 from spread.simulate.outcome import Outcome, yearly_means
 from spread.simulate.parameters import (
@@ -23,6 +23,6 @@ from spread.simulate.running import SpinUp, simulate
 
 __all__ = [
     "CLOSURE", "FROM_KERNEL", "Outcome", "SpinUp", "as_member", "brick", "bricks_of", "conformed", "derivatives",
-    "draws", "number_of_draws", "parameter_values", "simulate", "standard_model", "step_means", "with_parameters",
-    "yearly_means",
+    "draws", "number_of_draws", "on_field", "parameter_values", "simulate", "standard_model", "step_means",
+    "with_parameters", "yearly_means",
 ]  # fmt: skip

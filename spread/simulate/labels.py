@@ -66,6 +66,39 @@ def labelled(whole: Arrays, forcing: xr.Dataset, weather: xr.Dataset, drawn: int
     return xr.Dataset(data, coords=coords)
 
 
+def on_field(simulated: xr.Dataset, forcing: xr.Dataset) -> xr.Dataset:
+    """Bring a run over drivers, whose places are cells in a row, back onto the field of its forcing.
+
+    Parameters
+    ----------
+    simulated : xarray.Dataset
+        As :func:`spread.simulate.simulate` gives it for what :func:`spread.drivers.drivers` returns.
+    forcing : xarray.Dataset
+        What the drivers were made of.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the places of the forcing, such as ``lat, lon``, NaN where it has no data.
+    """
+    dims = horizontal(forcing)
+    shape = tuple(forcing.sizes[d] for d in dims)
+    place = simulated["place"].values.astype(int)
+    data = {}
+    for name, field in simulated.data_vars.items():
+        if "cell" not in field.dims:
+            data[name] = field.variable
+            continue
+        lead = [str(d) for d in field.dims if d != "cell"]
+        values = field.transpose(*lead, "cell").values
+        whole = np.full((*values.shape[:-1], int(np.prod(shape, dtype=int))), np.nan, values.dtype)
+        whole[..., place] = values
+        data[name] = xr.Variable((*lead, *dims), whole.reshape(*values.shape[:-1], *shape), field.attrs)
+    kept = {n: c for n, c in forcing.variables.items() if n in (*_PLACES, "orog")}
+    coords = {n: c.variable for n, c in simulated.coords.items() if "cell" not in c.dims and n not in kept}
+    return xr.Dataset(data, coords=coords | kept, attrs=simulated.attrs)
+
+
 _PLACES = ("lat", "lon", "lat_bnds", "lon_bnds", "areacella", "sftlf", "place", "weight", "elevation")
 
 
