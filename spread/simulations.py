@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,19 @@ from spread.drivers import drivers
 from spread.errors import NotFound, one_line
 from spread.figures import land as figures
 from spread.placing import check_writable, whole_folder
-from spread.simulate import FROM_KERNEL, Outcome, yearly_means
+from spread.simulate import FROM_KERNEL, UNSPUN, Outcome, SpinUp, yearly_means
 
 STORE = "simulated.zarr"
 """In the folder of a run, and what marks it."""
 
 PAIR = "whatif.zarr"
 """Likewise of a counterfactual."""
+
+BEGINNING = (
+    "spin_up", "spun_up_found", "spun_up_of", "parent_experiment_id", "parent_time_units", "branch_time_in_parent",
+    "branch_time_in_child",
+)  # fmt: skip
+"""What a summary says of where a run began: cells and draws that were spun up, of how many; or CMIP6's parent."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,7 +69,8 @@ def forcing_of(where: str, lat: float = 50.0) -> xr.Dataset:
 
 def run_land(
     where: str, out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0, seed: int = 0,
-    executor: Executor | None = None, progress: Progress = lambda stage, done, total: None,
+    spin_up: bool = True, restart: Path | None = None, executor: Executor | None = None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the land model and write its members, tables and a figure.
 
@@ -76,6 +84,10 @@ def run_land(
         Names as :func:`spread.counterfactual.named` reads them, such as ``soil_water=TwoLayer``.
     draws, seed : int
         Of parameters; 0 draws is one run with the defaults.
+    spin_up : bool
+        Whether to start from the state that the first ten years of the weather, repeated for ever, lead to.
+    restart : Path, optional
+        Folder of an earlier run, which this one goes on from: its pools, reference climate and draws.
     executor : concurrent.futures.Executor, optional
         Where blocks of cells run.
     progress : callable
@@ -87,11 +99,11 @@ def run_land(
         The summary that is also written.
     """
     check_writable(out, STORE)
-    setup = _setup(where, lat, draws, seed)
+    setup = _setup(where, lat, draws, seed, spin_up) if restart is None else _continued(where, lat, restart, draws)
     for name in changes:
         setup = counterfactual.named(name)(setup)
     progress("simulating", 0, 2)
-    simulated = counterfactual.run_setup(setup, executor)
+    simulated = counterfactual.run_setup(setup, executor, keep_state=True)
     yearly = yearly_means(simulated, setup.forcing)
     progress("drawing", 1, 2)
     title = f"Simulated land, {_where(where, lat)}, {_years(yearly)}"
@@ -112,7 +124,7 @@ def run_land(
 
 def run_whatif(
     names: Sequence[str], where: str, out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
-    outcome: str = "nbp", executor: Executor | None = None,
+    outcome: str = "nbp", spin_up: bool = True, executor: Executor | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run pairs with and without changes, and split their joint effect where there are several.
@@ -121,7 +133,7 @@ def run_whatif(
     ----------
     names : sequence of str
         Changes, as :func:`spread.counterfactual.named` reads them.
-    where, lat, out, draws, seed, executor, progress
+    where, lat, out, draws, seed, spin_up, executor, progress
         As in :func:`run_land`.
     outcome : str
         Variable whose mean over the last ten years is attributed and differentiated.
@@ -133,7 +145,8 @@ def run_whatif(
     """
     check_writable(out, PAIR)
     changes = [counterfactual.named(name) for name in names]
-    setup = _setup(where, lat, draws, seed)
+    progress("simulating", 0, len(changes) + (len(changes) > 1))
+    setup = counterfactual.spun(_setup(where, lat, draws, seed, spin_up), executor)
     last = int(setup.forcing["year"].max())
     asked = Outcome(outcome, max(int(setup.forcing["year"].min()), last - 9), last)
     pairs, steps = {}, len(changes) + (len(changes) > 1)
@@ -167,12 +180,26 @@ def run_whatif(
     return summary
 
 
-def _setup(where: str, lat: float, draws: int, seed: int) -> counterfactual.Setup:
+def _setup(where: str, lat: float, draws: int, seed: int, spin_up: bool) -> counterfactual.Setup:
     if draws < 0:
         raise NotFound(f"draws: expected 0 or more, got {draws}")
     return counterfactual.Setup.of(
-        drivers(forcing_of(where, lat)), drawing=counterfactual.Drawing(number=draws, seed=seed)
-    )
+        drivers(forcing_of(where, lat)), spin_up=SpinUp() if spin_up else UNSPUN,
+        drawing=counterfactual.Drawing(number=draws, seed=seed),
+    )  # fmt: skip
+
+
+def _continued(where: str, lat: float, folder: Path, draws: int) -> counterfactual.Setup:
+    """A setup that goes on from the end of a run, with its draws."""
+    try:
+        state = xr.open_zarr(folder / STORE, consolidated=False, decode_times=False, chunks=None)
+        before = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotFound(f"restart {folder}: expected the folder of a land run: {one_line(error)}") from error
+    if draws not in (0, before["draws"]):
+        raise NotFound(f"restart {folder}: expected its {before['draws']} draws, got {draws}; leave --draws out")
+    setup = _setup(where, lat, before["draws"], before["seed"], spin_up=False)
+    return replace(setup, state=state)
 
 
 def _where(where: str, lat: float) -> str:
@@ -184,7 +211,7 @@ def _years(yearly: xr.Dataset) -> str:
 
 
 def _about(setup: counterfactual.Setup, attrs: dict[Any, Any]) -> dict[str, Any]:
-    kept = ("synthetic", "bricks", "parameters_digest", "forcing_fixes", "spread_version", "jax_version")
+    kept = ("synthetic", "bricks", "parameters_digest", *BEGINNING, "forcing_fixes", "spread_version", "jax_version")
     return {
         "simulated": True, "synthetic": str(attrs["synthetic"]) == "true", "draws": setup.drawing.number,
         "seed": setup.drawing.seed, "years": [int(setup.forcing["year"].min()), int(setup.forcing["year"].max())],
