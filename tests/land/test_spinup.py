@@ -178,7 +178,7 @@ def test_the_gradient_forward_is_the_one_backward():
 @pytest.mark.slow
 def test_it_is_a_thousand_times_cheaper_than_a_run():
     """k_som = 1e-6 / day without fire, which would turn soil over faster: `benchmarks.land --spin-up` counts cycles."""
-    from benchmarks.land import spin_up_figures
+    from benchmarks.spin_up import spin_up_figures
 
     found = spin_up_figures("defaults", cells=512, counted=False)
     print(found)
