@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ from spread.drivers import drivers
 from spread.errors import NotFound, one_line
 from spread.figures import land as figures
 from spread.placing import check_writable, whole_folder
-from spread.simulate import FROM_KERNEL, Outcome, on_field, yearly_means
+from spread.simulate import FROM_KERNEL, UNSPUN, Outcome, SpinUp, on_field, yearly_means
 
 PAIR = "whatif.zarr"
 """Likewise of a counterfactual."""
+
+BEGINNING = (
+    "spin_up", "spun_up_found", "spun_up_of", "parent_experiment_id", "parent_time_units", "branch_time_in_parent",
+    "branch_time_in_child",
+)  # fmt: skip
+"""What a summary says of where a run began: cells and draws that were spun up, of how many; or CMIP6's parent."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -80,7 +87,8 @@ _OTHER_PLACES = {"latitude": "lat", "longitude": "lon"}
 
 def run_land(
     where: str | Sequence[str], out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0,
-    seed: int = 0, executor: Executor | None = None, progress: Progress = lambda stage, done, total: None,
+    seed: int = 0, spin_up: bool = True, restart: Path | None = None, executor: Executor | None = None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the land model and write its members, tables and a figure.
 
@@ -94,6 +102,10 @@ def run_land(
         Names as :func:`spread.counterfactual.named` reads them, such as ``soil_water=TwoLayer``.
     draws, seed : int
         Of parameters; 0 draws is one run with the defaults.
+    spin_up : bool
+        Whether to start from the state that the first ten years of the weather, repeated for ever, lead to.
+    restart : Path, optional
+        Folder of an earlier run, which this one goes on from: its pools, reference climate and draws.
     executor : concurrent.futures.Executor, optional
         Where blocks of cells run.
     progress : callable
@@ -106,17 +118,17 @@ def run_land(
     """
     check_writable(out, STORE)
     forcing = forcing_of(where, lat)
-    setup = _setup(forcing, draws, seed)
+    setup = _setup(forcing, draws, seed, spin_up) if restart is None else _continued(forcing, restart, draws)
     for name in changes:
         setup = counterfactual.named(name)(setup)
     progress("simulating", 0, 2)
-    simulated = counterfactual.run_setup(setup, executor)
+    simulated = counterfactual.run_setup(setup, executor, keep_state=True)
     yearly = yearly_means(simulated, setup.forcing)
     progress("drawing", 1, 2)
     title = f"Simulated land, {_where(where, lat)}, {_years(yearly)}"
     summary = _about(setup, simulated.attrs) | {
         "title": title,
-        "command": _command("land run", changes, where, lat, draws=draws, seed=seed),
+        "command": _command("land run", changes, where, lat, spin_up, draws=draws, seed=seed, restart=restart),
         "forcing": _where(where, lat),
         "means": _means(yearly),
         "largest_rest_of_carbon_kg_m-2": float(yearly["carbon_closure"].max()),
@@ -134,7 +146,7 @@ def run_land(
 
 def run_whatif(
     names: Sequence[str], where: str | Sequence[str], out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
-    outcome: str = "nbp", executor: Executor | None = None,
+    outcome: str = "nbp", spin_up: bool = True, executor: Executor | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run pairs with and without changes, and split their joint effect where there are several.
@@ -143,7 +155,7 @@ def run_whatif(
     ----------
     names : sequence of str
         Changes, as :func:`spread.counterfactual.named` reads them.
-    where, lat, out, draws, seed, executor, progress
+    where, lat, out, draws, seed, spin_up, executor, progress
         As in :func:`run_land`.
     outcome : str
         Variable whose mean over the last ten years is attributed and differentiated.
@@ -155,7 +167,8 @@ def run_whatif(
     """
     check_writable(out, PAIR)
     changes = [counterfactual.named(name) for name in names]
-    setup = _setup(forcing_of(where, lat), draws, seed)
+    progress("simulating", 0, len(changes) + (len(changes) > 1))
+    setup = counterfactual.spun(_setup(forcing_of(where, lat), draws, seed, spin_up), executor)
     last = int(setup.forcing["year"].max())
     asked = Outcome(outcome, max(int(setup.forcing["year"].min()), last - 9), last)
     pairs, steps = {}, len(changes) + (len(changes) > 1)
@@ -166,7 +179,7 @@ def run_whatif(
     progress("simulating", steps, steps)
     summary = _about(setup, next(iter(pairs.values())).attrs) | {
         "title": f"What if? Simulated land, {_where(where, lat)}, {_years(next(iter(pairs.values())))}",
-        "command": _command("whatif", names, where, lat, draws=draws, seed=seed, outcome=outcome),
+        "command": _command("whatif", names, where, lat, spin_up, draws=draws, seed=seed, outcome=outcome),
         "forcing": _where(where, lat),
         "outcome": outcome,
         "changes": {change.name: change.label for change in changes},
@@ -193,20 +206,33 @@ def run_whatif(
     return summary
 
 
-def _setup(forcing: xr.Dataset, draws: int, seed: int) -> counterfactual.Setup:
+def _setup(forcing: xr.Dataset, draws: int, seed: int, spin_up: bool) -> counterfactual.Setup:
     if draws < 0:
         raise NotFound(f"draws: expected 0 or more, got {draws}")
-    return counterfactual.Setup.of(drivers(forcing), drawing=counterfactual.Drawing(number=draws, seed=seed))
+    return counterfactual.Setup.of(
+        drivers(forcing), spin_up=SpinUp() if spin_up else UNSPUN,
+        drawing=counterfactual.Drawing(number=draws, seed=seed),
+    )  # fmt: skip
+
+
+def _continued(forcing: xr.Dataset, folder: Path, draws: int) -> counterfactual.Setup:
+    """A setup that goes on from the end of a run, with its draws."""
+    try:
+        state = xr.open_zarr(folder / STORE, consolidated=False, decode_times=False, chunks=None)
+        before = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotFound(f"restart {folder}: expected the folder of a land run: {one_line(error)}") from error
+    if draws not in (0, before["draws"]):
+        raise NotFound(f"restart {folder}: expected its {before['draws']} draws, got {draws}; leave --draws out")
+    return replace(_setup(forcing, before["draws"], before["seed"], spin_up=False), state=state)
 
 
 def _where(where: str | Sequence[str], lat: float) -> str:
-    return (
-        f"site at {lat:g}\u00b0"
-        if where == "site"
-        else "coarse grid"
-        if where == "grid"
-        else ", ".join(Path(w).name for w in ([where] if isinstance(where, str) else where))
-    )
+    if where == "site":
+        return f"site at {lat:g}\u00b0"
+    if where == "grid":
+        return "coarse grid"
+    return ", ".join(Path(w).name for w in ([where] if isinstance(where, str) else where))
 
 
 def _years(yearly: xr.Dataset) -> str:
@@ -214,7 +240,7 @@ def _years(yearly: xr.Dataset) -> str:
 
 
 def _about(setup: counterfactual.Setup, attrs: dict[Any, Any]) -> dict[str, Any]:
-    kept = ("synthetic", "bricks", "parameters_digest", "forcing_fixes", "spread_version", "jax_version")
+    kept = ("synthetic", "bricks", "parameters_digest", *BEGINNING, "forcing_fixes", "spread_version", "jax_version")
     return {
         "simulated": True, "synthetic": str(attrs["synthetic"]) == "true", "draws": setup.drawing.number,
         "seed": setup.drawing.seed, "years": [int(setup.forcing["year"].min()), int(setup.forcing["year"].max())],
@@ -270,10 +296,13 @@ def _finished(folder: Path, summary: dict[str, Any]) -> None:
     land_page.write(folder, summary)
 
 
-def _command(verb: str, names: Sequence[str], where: str | Sequence[str], lat: float, **options: object) -> str:
+def _command(
+    verb: str, names: Sequence[str], where: str | Sequence[str], lat: float, spin_up: bool, **options: object
+) -> str:  # fmt: skip
     """What to type to have the same again."""
     place = ["--site", f"{lat:g}"] if where == "site" else ["--grid"]
     if where not in ("site", "grid"):
         place = [word for path in ([where] if isinstance(where, str) else where) for word in ("--forcing", path)]
-    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    return shlex.join(["spread", *verb.split(), *names, *place, *given])
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    how = [] if spin_up else ["--no-spin-up"]
+    return shlex.join(["spread", *verb.split(), *names, *place, *given, *how])

@@ -14,6 +14,7 @@ from spread import __version__
 from spread.drivers import horizontal
 from spread.land import LandModel, State
 from spread.simulate.parameters import bricks_of, digest_of
+from spread.simulate.states import about, is_still, values_of
 from spread.vocabulary import VARIABLES
 
 Arrays = dict[str, NDArray[np.floating]]
@@ -58,7 +59,8 @@ def labelled(whole: Arrays, forcing: xr.Dataset, weather: xr.Dataset, drawn: int
         field[:, :, place] = np.moveaxis(values, 2, 1)
         field = field.reshape(*field.shape[:2], *shape)
         on = ("time", "draw", *dims) if drawn else ("time", *dims)
-        data[name] = (on, field if drawn else field[:, 0], _described(name))
+        field, attrs = field if drawn else field[:, 0], _described(name)
+        data[name] = (on[1:], field[0], attrs) if is_still(name) else (on, field, attrs)
     kept = {n: c for n, c in forcing.variables.items() if n in _PLACES}
     coords: dict[str, Any] = {n: weather[n] for n in ("time", "time_bnds")} | kept
     if drawn:
@@ -103,6 +105,8 @@ _PLACES = ("lat", "lon", "lat_bnds", "lon_bnds", "areacella", "sftlf", "place", 
 
 
 def _described(name: str) -> dict[str, str]:
+    if is_still(name):
+        return about(name)
     if name in CLOSURE:
         return {"long_name": name.replace("_", " ") + ": gain of the pools less the fluxes", "units": CLOSURE[name][1]}
     known = VARIABLES[name]
@@ -115,10 +119,10 @@ def _described(name: str) -> dict[str, str]:
 
 
 def attributes(
-    model: LandModel, state: State, weather: xr.Dataset, drawn: int, facets: Mapping[str, str] | None
+    model: LandModel, state: State | xr.Dataset, weather: xr.Dataset, drawn: int, facets: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """Facets and provenance: bricks, the digest of parameters, versions, what was done to the forcing."""
-    digest = digest_of(model, state)
+    digest = digest_of(model, values_of(state) if isinstance(state, xr.Dataset) else state)
     return {
         "Conventions": "CF-1.11", "activity_id": "LS3MIP", "institution_id": "spread", "source_id": "spread-land",
         "experiment_id": "land-hist", "member_id": "r1i1p1f1", "grid_label": "gn", "simulated": "true",
