@@ -140,11 +140,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=CONTESTANTS + CORES)
+    parser.add_argument("--spin-up", action="store_true", help="spin-up against repeated cycles, and nothing else")
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
+    if args.spin_up:
+        from benchmarks.spin_up import report
+
+        if hasattr(os, "sched_setaffinity"):  # one core
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        measuring.save(args.json, {"spin_up": report(args.cells)})
+        return
     if args.only in CORES:
         print(json.dumps(on_devices(args.only, args.cells, args.years, args.block)))
         return

@@ -38,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, help="folder of the report (default: ./NAME-report)")
     run.add_argument("--json", action="store_true", help="print the summary as JSON")
     run.add_argument(
+        "--beside", type=Path, action="append", metavar="RUNFOLDER",
+        help="a run of the land model to show beside the models, from spread land run; may be given again",
+    )  # fmt: skip
+    run.add_argument(
         "--scheduler",
         metavar="WHERE",
         help="dask cluster to work on: local, tcp://HOST:PORT, FILE.json, gateway:NAME, gateway:URL, slurm, ..., "
@@ -68,6 +72,11 @@ def _add_simulations(commands: Any) -> None:
     run.add_argument("changes", nargs="*", metavar="CHANGE", help="such as PROCESS=BRICK; see spread whatif --help")
     run.add_argument("--draws", type=int, default=0, metavar="N", help="draws of parameters (default: 0, the defaults)")
     run.add_argument("--out", type=Path, help="folder of the results (default: ./land-run)")
+    run.add_argument(
+        "--restart", type=Path, metavar="FOLDER",
+        help="go on where the land run in this folder ended, with its pools, reference climate and draws; a scenario "
+        "after its historical run: spread land run --forcing SCENARIO --restart HISTORICAL --out FOLDER",
+    )  # fmt: skip
     whatif = commands.add_parser("whatif", help="what a change would do to the land, with its range over parameters")
     whatif.add_argument(
         "changes", nargs="+", metavar="CHANGE",
@@ -87,7 +96,13 @@ def _add_simulations(commands: Any) -> None:
             help="synthetic daily weather (default: 50)",
         )
         place.add_argument("--grid", action="store_true", help="synthetic monthly weather on a coarse global grid")
-        place.add_argument("--forcing", metavar="FILE", help="CF weather: a netCDF file or Zarr store")
+        place.add_argument("--forcing", metavar="FILE", action="append",
+            help="CF weather: a netCDF file or Zarr store; again for each further file",
+        )  # fmt: skip
+        parser.add_argument(
+            "--no-spin-up", action="store_true",
+            help="start from fixed pools, not from those that the first ten years, repeated for ever, lead to",
+        )  # fmt: skip
         parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
         parser.add_argument("--scheduler", metavar="WHERE", help="dask cluster, as in spread run")
         parser.add_argument("--workers", metavar="N", help="how many workers a new cluster has")
@@ -165,9 +180,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from spread.errors import NotFound
     from spread.placing import check_writable
     from spread.report import STORE
+    from spread.requests import Simulated
     from spread.study import Study
 
     study = Study.from_toml(arguments.study)
+    if arguments.beside:
+        runs = (*(() if study.simulated is None else study.simulated.runs), *map(str, arguments.beside))
+        study = study.model_copy(update={"simulated": Simulated(runs=runs)})
     out = arguments.out or Path(f"{study.name}-report")
     check_writable(out, STORE)
     scheduler = None if arguments.scheduler is None else (arguments.scheduler, arguments.workers)
@@ -246,7 +265,8 @@ def _place(arguments: argparse.Namespace) -> dict[str, Any]:
         raise NotFound(f"--workers {arguments.workers}: of what cluster? Say --scheduler local, or slurm, ...")
     where = arguments.forcing or ("grid" if arguments.grid else "site")
     lat = 50.0 if arguments.site is None else arguments.site
-    return {"where": where, "lat": lat, "draws": arguments.draws, "seed": arguments.seed}
+    spin_up = not arguments.no_spin_up
+    return {"where": where, "lat": lat, "draws": arguments.draws, "seed": arguments.seed, "spin_up": spin_up}
 
 
 def _cluster(arguments: argparse.Namespace) -> Any:
@@ -262,8 +282,10 @@ def _land(arguments: argparse.Namespace) -> int:
 
     out, given = arguments.out or Path("land-run"), _place(arguments)
     with _progress() as show, _cluster(arguments) as executor:
-        summary = run_land(out=out, changes=arguments.changes, executor=executor, progress=show, **given)
-    return _said(summary, summary["means"], out / "figures" / "budget.png", arguments.json)
+        summary = run_land(
+            out=out, changes=arguments.changes, restart=arguments.restart, executor=executor, progress=show, **given
+        )
+    return _said(summary, summary["means"], out / "index.html", arguments.json)
 
 
 def _whatif(arguments: argparse.Namespace) -> int:
@@ -282,7 +304,7 @@ def _whatif(arguments: argparse.Namespace) -> int:
         f"effect of {term} on {arguments.outcome}": row
         for term, row in summary.get("attribution", {}).get("effects", {}).items()
     }
-    return _said(summary, rows, out / "figures", arguments.json)
+    return _said(summary, rows, out / "index.html", arguments.json)
 
 
 def _said(summary: dict[str, Any], rows: dict[str, dict[str, Any]], shown: Path, as_json: bool) -> int:
@@ -300,6 +322,9 @@ def _said(summary: dict[str, Any], rows: dict[str, dict[str, Any]], shown: Path,
     for name, row in rows.items():
         numbers = [row["q5"], row["q50"], row["q95"]] if drawn else [row["q50"]]
         print(f"{name:{width}}  {' '.join(f'{number:11.4g}' for number in numbers)}  {row['units']}")
+    missing = summary.get("spun_up_of", 0) - summary.get("spun_up_found", 0)
+    if missing:
+        print(f"spread: {missing} of {summary['spun_up_of']} cells and draws have no spun-up state", file=sys.stderr)
     print(f"written: {shown}", file=sys.stderr)
     return 0
 

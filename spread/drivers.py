@@ -89,6 +89,8 @@ def drivers(forcing: xr.Dataset, diurnal_range: float | None = None) -> xr.Datas
     ds = forcing.rename({old: new for old, new in _OTHER_NAMES.items() if old in forcing})
     found: list[str] = []
     when = _steps(ds, found)
+    if "lat" not in ds.variables:
+        found.append("lat: expected latitudes of the places, or one of a site [degrees_north], got none")
     ds, fixes = _in_units(ds, found)
     if found:
         raise NotConforming("forcing", found)

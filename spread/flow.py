@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from spread import ensemble, provenance
+from spread import beside, ensemble, provenance
 from spread.cache import ArrayCache, FolderCache
 from spread.datasets import Progress, conformed_members, planned_members, reduced_members, silent
 from spread.errors import NotComparable
@@ -47,6 +47,7 @@ def run(
         If the study cannot be answered at all.
     """
     observations = ensemble.observed(study)
+    runs = {} if study.simulated is None else beside.open_runs(study.simulated.runs)
     if study.maps is not None:
         cache = cache or FolderCache(scratch_folder())  # yearly maps are too many for the memory
     selection, members, failures = reduced_members(study, executor, progress, cache)
@@ -63,6 +64,15 @@ def run(
         yearly, study.base_period, study.anomaly_kind, study.required_years, used=change["change"]
     )
     answers, silent = ensemble.answers(study, anomalies, change)
+    if runs:
+        progress("simulated runs", 0, 1)
+        simulated, lost = beside.compared(study, runs, str(monthly.attrs["frequency"]))
+        failures += lost
+        if simulated is None:
+            silent["simulated"] = "; ".join(failure.sentence for failure in lost)
+        else:
+            answers["simulated"] = simulated
+        progress("simulated runs", 1, 1)
     if study.maps is not None and cache is not None:
         levels = answers.get("warming_levels")
         answers["maps"], lost = map_changes(study, members, change, cache, scratch_folder(), progress, levels)

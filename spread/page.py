@@ -28,6 +28,7 @@ DOWNLOADS = {
     "warming_levels.csv": "when levels of global warming are crossed, by scenario",
     "constraint.csv": "raw and constrained ranges",
     "weights.csv": "the weight of each model",
+    "simulated.csv": "changes of the simulated runs, one row for each draw",
 }
 
 _TEMPERATURES = ("tas", "tasmax", "tasmin")
@@ -108,6 +109,7 @@ def render(
         sections=sections,
         source=assessed.SOURCE if assessed.assessed_ranges(study) else "",
         observations=report.observations.get("name", ""),
+        simulated="simulated" in report.answers,
         members=members,
         incomplete=[f"{m['source_id']} {m['experiment']}" for m in members if m["state"] == "incomplete"],
         failures=report.failures,

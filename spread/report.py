@@ -10,6 +10,7 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ _TABLES = {
     "warming_levels": ["quantiles", "after_end", "votes_reached", "votes"],
     "constraint": ["mean", "sd", "quantiles", "correlation", "count", "refused"],
     "weights": ["weights"],
+    "simulated": ["change"],
 }
 """What of each answer is written as a table."""
 
-_ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps")
+_ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps", "simulated")
 STORE = "report.zarr"
 """Name of the store in a report's folder."""
 
@@ -64,7 +66,8 @@ class Report:
         ``name`` and yearly ``anomaly`` by year, where the study has some.
     answers : dict of str to xarray.Dataset
         ``partition``, ``warming_levels``, ``constraint`` and ``weights`` as :func:`spread.ensemble.answers` gives them;
-        ``maps``, lazy, as :func:`spread.maps.map_changes` does.
+        ``maps``, lazy, as :func:`spread.maps.map_changes` does; ``simulated``, the anomalies and changes of simulated
+        runs, as :func:`spread.beside.compared` does.
     silent : dict of str to str
         Why there is no such answer though the study asks for it.
     """
@@ -169,6 +172,53 @@ class Report:
             records.append(run | span | facts | numbers)
         return records
 
+    def simulated_records(self) -> list[dict[str, Any]]:
+        """One record for each simulated run, period, season and region: the median of its draws and their range.
+
+        Returns
+        -------
+        list of dict
+            ``source_id, experiment_id, version, draws, period, season, region, base, change, low, high`` [units of the
+            report]; None where the run lacks years of the period, or has no draws for a range.
+        """
+        if "simulated" not in self.answers:
+            return []
+        found, records = self.answers["simulated"], []
+        for source, experiment in product(found["source_id"].values, found["experiment_id"].values):
+            run = found.sel(source_id=source, experiment_id=experiment)
+            if not run["present"].values.any():
+                continue
+            run = run.isel(member_id=np.flatnonzero(run["present"].values))
+            for period, season, region in product(*(run[d].values for d in ("period", "season", "region"))):
+                change = run["change"].sel(period=period, season=season, region=region).values
+                base = run["base"].sel(season=season, region=region).values
+                several = change.size > 1
+                low, middle, high = np.quantile(change, (0.05, 0.5, 0.95))
+                numbers = {
+                    "base": np.median(base), "change": middle, "low": low if several else np.nan,
+                    "high": high if several else np.nan,
+                }  # fmt: skip
+                records.append(
+                    {"source_id": source, "experiment_id": experiment, "version": run["version"].values[0]}
+                    | {"draws": int(change.size), "period": period, "season": season, "region": region}
+                    | {name: float(v) if np.isfinite(v) else None for name, v in numbers.items()}
+                )
+        return [{k: v if isinstance(v, int | float | None) else str(v) for k, v in r.items()} for r in records]
+
+    def simulated_sentences(self) -> list[str]:
+        """Of each simulated run and period, its change over the first region and season, in the unit shown."""
+        unit, factor = VARIABLES[self.study.variable_id].change_display(self.study.anomaly_kind)
+        sentences = []
+        for r in self.simulated_records():
+            if (r["season"], r["region"]) != (self.study.seasons[0], self.study.regions[0].name):
+                continue
+            said = f"{r['source_id']} ({r['experiment_id']}), {r['period']}, {r['season']}, {r['region']}: "
+            said += "no number, the run lacks years" if r["change"] is None else f"{factor * r['change']:.3g} {unit}"
+            if r["low"] is not None:
+                said += f" (5-95 % of {r['draws']} draws: {factor * r['low']:.3g} to {factor * r['high']:.3g})"
+            sentences.append(said)
+        return sentences
+
     def as_dict(self) -> dict[str, Any]:
         """Everything a machine may want of the summary, ready for JSON.
 
@@ -184,6 +234,7 @@ class Report:
             "votes": self.across.attrs.get("votes", ""),
             "spread": self.summary(),
             "members": self.member_records(),
+            "simulated": self.simulated_records(),
             "left_out": [asdict(failure) for failure in self.failures],
             "answers": sorted(self.answers),
             "silent": self.silent,
@@ -217,6 +268,7 @@ class Report:
                 f"{r['mean']:>7.2f} {r['sd']:>6.2f} {q[f'{low:g}']:>7.2f} {middle:>7.2f} {q[f'{high:g}']:>7.2f} "
                 f"{r['minimum']:>7.2f} {r['maximum']:>7.2f}"
             )
+        lines += [f"simulated, no vote: {sentence}" for sentence in self.simulated_sentences()]
         if self.failures:
             lines.append(f"left out: {len(self.failures)}")
             lines += [f"  - {failure.sentence}" for failure in self.failures]

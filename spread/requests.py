@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -92,6 +92,24 @@ class Weights(Strict):
     sigma_d: Literal["calibrated"] | float = "calibrated"
     sigma_s: Literal["members"] | float = "members"
     years: Years = (1981, 2014)
+
+
+class Simulated(Strict):
+    """Simulated runs to draw beside the models; they are marked, and have no vote in any statistic.
+
+    Parameters
+    ----------
+    runs : tuple of str
+        Folders that ``spread land run --out`` wrote. Each run is shown against the base period of the study, which it
+        must hold; each of its draws is a member.
+    """
+
+    runs: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("runs", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Maps(Strict):

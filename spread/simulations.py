@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from spread import counterfactual
+from spread import counterfactual, land_page
+from spread.beside import STORE
 from spread.demo import land_forcing
 from spread.drivers import drivers
 from spread.errors import NotFound, one_line
 from spread.figures import land as figures
 from spread.placing import check_writable, whole_folder
-from spread.simulate import FROM_KERNEL, Outcome, yearly_means
-
-STORE = "simulated.zarr"
-"""In the folder of a run, and what marks it."""
+from spread.simulate import FROM_KERNEL, UNSPUN, Outcome, SpinUp, on_field, yearly_means
 
 PAIR = "whatif.zarr"
 """Likewise of a counterfactual."""
 
+BEGINNING = (
+    "spin_up", "spun_up_found", "spun_up_of", "parent_experiment_id", "parent_time_units", "branch_time_in_parent",
+    "branch_time_in_child",
+)  # fmt: skip
+"""What a summary says of where a run began: cells and draws that were spun up, of how many; or CMIP6's parent."""
+
 Progress = Callable[[str, int, int], None]
 
 
-def forcing_of(where: str, lat: float = 50.0) -> xr.Dataset:
+def forcing_of(where: str | Sequence[str], lat: float = 50.0) -> xr.Dataset:
     """Weather by name or from a file.
 
     Parameters
     ----------
-    where : str
-        ``site`` or ``grid``, made and synthetic, or the path of a netCDF file or Zarr store.
+    where : str or sequence of str
+        ``site`` or ``grid``, made and synthetic, or the path of a netCDF file or Zarr store; several, such as one for
+        each variable, have the same steps and places.
     lat : float
         Latitude of the site [degrees_north].
 
@@ -54,15 +62,33 @@ def forcing_of(where: str, lat: float = 50.0) -> xr.Dataset:
         return land_forcing.site_forcing(lat)
     if where == "grid":
         return land_forcing.grid_forcing()
+    opened = [_opened(path) for path in ([where] if isinstance(where, str) else where)]
     try:
-        return xr.open_dataset(where, decode_times=False, chunks={})
+        # of files for one variable each, heights and the like may differ, steps and places must not
+        return xr.merge(opened, join="exact", compat="override", combine_attrs="drop_conflicts")
+    except ValueError as error:
+        raise NotFound(f"forcing: files differ in steps or places: {one_line(error)}") from error
+
+
+def _opened(path: str) -> xr.Dataset:
+    try:
+        how: dict[str, Any] = {"engine": "zarr", "consolidated": False} if Path(path).is_dir() else {}
+        ds: xr.Dataset = xr.open_dataset(path, decode_times=False, chunks={}, **how)
     except Exception as error:  # xarray's engines raise what they like
-        raise NotFound(f"forcing {where}: cannot be read: {one_line(error)}") from error
+        if not Path(path).exists():
+            raise NotFound(f"forcing {path}: not found") from error
+        raise NotFound(f"forcing {path}: cannot be read as netCDF or Zarr: {one_line(error)}") from error
+    return ds.rename({old: new for old, new in _OTHER_PLACES.items() if old in ds.variables or old in ds.dims})
+
+
+_OTHER_PLACES = {"latitude": "lat", "longitude": "lon"}
+"""What files of ECMWF call them."""
 
 
 def run_land(
-    where: str, out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0, seed: int = 0,
-    executor: Executor | None = None, progress: Progress = lambda stage, done, total: None,
+    where: str | Sequence[str], out: Path, lat: float = 50.0, changes: Sequence[str] = (), draws: int = 0,
+    seed: int = 0, spin_up: bool = True, restart: Path | None = None, executor: Executor | None = None,
+    progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the land model and write its members, tables and a figure.
 
@@ -76,6 +102,10 @@ def run_land(
         Names as :func:`spread.counterfactual.named` reads them, such as ``soil_water=TwoLayer``.
     draws, seed : int
         Of parameters; 0 draws is one run with the defaults.
+    spin_up : bool
+        Whether to start from the state that the first ten years of the weather, repeated for ever, lead to.
+    restart : Path, optional
+        Folder of an earlier run, which this one goes on from: its pools, reference climate and draws.
     executor : concurrent.futures.Executor, optional
         Where blocks of cells run.
     progress : callable
@@ -87,32 +117,36 @@ def run_land(
         The summary that is also written.
     """
     check_writable(out, STORE)
-    setup = _setup(where, lat, draws, seed)
+    forcing = forcing_of(where, lat)
+    setup = _setup(forcing, draws, seed, spin_up) if restart is None else _continued(forcing, restart, draws)
     for name in changes:
         setup = counterfactual.named(name)(setup)
     progress("simulating", 0, 2)
-    simulated = counterfactual.run_setup(setup, executor)
+    simulated = counterfactual.run_setup(setup, executor, keep_state=True)
     yearly = yearly_means(simulated, setup.forcing)
     progress("drawing", 1, 2)
     title = f"Simulated land, {_where(where, lat)}, {_years(yearly)}"
     summary = _about(setup, simulated.attrs) | {
+        "title": title,
+        "command": _command("land run", changes, where, lat, spin_up, draws=draws, seed=seed, restart=restart),
+        "forcing": _where(where, lat),
         "means": _means(yearly),
         "largest_rest_of_carbon_kg_m-2": float(yearly["carbon_closure"].max()),
         "largest_rest_of_water_kg_m-2": float(yearly["water_closure"].max()),
     }
     with whole_folder(out) as folder:
-        _store(simulated, folder / STORE)
+        _store(on_field(simulated, forcing), folder / STORE)
         yearly.to_dataframe().reset_index().to_csv(folder / "yearly.csv", index=False)
         (folder / "figures").mkdir()
-        _draw(figures.budget(yearly, title), folder / "figures" / "budget.png", title, summary)
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        _draw(figures.budget(yearly, title), folder, "budget", title, _BUDGET, summary)
+        _finished(folder, summary)
     progress("drawing", 2, 2)
     return summary
 
 
 def run_whatif(
-    names: Sequence[str], where: str, out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
-    outcome: str = "nbp", executor: Executor | None = None,
+    names: Sequence[str], where: str | Sequence[str], out: Path, lat: float = 50.0, draws: int = 16, seed: int = 0,
+    outcome: str = "nbp", spin_up: bool = True, executor: Executor | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run pairs with and without changes, and split their joint effect where there are several.
@@ -121,7 +155,7 @@ def run_whatif(
     ----------
     names : sequence of str
         Changes, as :func:`spread.counterfactual.named` reads them.
-    where, lat, out, draws, seed, executor, progress
+    where, lat, out, draws, seed, spin_up, executor, progress
         As in :func:`run_land`.
     outcome : str
         Variable whose mean over the last ten years is attributed and differentiated.
@@ -133,7 +167,8 @@ def run_whatif(
     """
     check_writable(out, PAIR)
     changes = [counterfactual.named(name) for name in names]
-    setup = _setup(where, lat, draws, seed)
+    progress("simulating", 0, len(changes) + (len(changes) > 1))
+    setup = counterfactual.spun(_setup(forcing_of(where, lat), draws, seed, spin_up), executor)
     last = int(setup.forcing["year"].max())
     asked = Outcome(outcome, max(int(setup.forcing["year"].min()), last - 9), last)
     pairs, steps = {}, len(changes) + (len(changes) > 1)
@@ -143,6 +178,10 @@ def run_whatif(
     shared = counterfactual.attribute(setup, changes, asked, executor) if len(changes) > 1 else None
     progress("simulating", steps, steps)
     summary = _about(setup, next(iter(pairs.values())).attrs) | {
+        "title": f"What if? Simulated land, {_where(where, lat)}, {_years(next(iter(pairs.values())))}",
+        "command": _command("whatif", names, where, lat, spin_up, draws=draws, seed=seed, outcome=outcome),
+        "forcing": _where(where, lat),
+        "outcome": outcome,
         "changes": {change.name: change.label for change in changes},
         "differences_in_the_last_ten_years": {name: _differences(pair) for name, pair in pairs.items()},
     }
@@ -156,27 +195,44 @@ def run_whatif(
         _store(together.assign_attrs(next(iter(pairs.values())).attrs), folder / PAIR)
         for number, (name, pair) in enumerate(pairs.items()):
             title = f"What if: {pair.attrs['change_label']}? {_where(where, lat)}, {_years(pair)}"
-            path = folder / "figures" / f"whatif-{number + 1}.png"
-            summary.setdefault("figures", {})[name] = f"figures/{path.name}"
-            _draw(figures.counterfactual(pair, title), path, title, summary)
+            stem = f"whatif-{number + 1}"
+            summary.setdefault("figures", {})[name] = f"figures/{stem}.png"
+            _draw(figures.counterfactual(pair, title), folder, stem, title, _PAIRED, summary)
         if shared is not None:
             title = f"What changes {asked.name}: each factor, and what they do only together"
             shared.to_dataframe().reset_index().to_csv(folder / "attribution.csv", index=False)
-            _draw(figures.effects(shared, title), folder / "figures" / "attribution.png", title, summary)
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+            _draw(figures.effects(shared, title), folder, "attribution", title, _SHARES, summary)
+        _finished(folder, summary)
     return summary
 
 
-def _setup(where: str, lat: float, draws: int, seed: int) -> counterfactual.Setup:
+def _setup(forcing: xr.Dataset, draws: int, seed: int, spin_up: bool) -> counterfactual.Setup:
     if draws < 0:
         raise NotFound(f"draws: expected 0 or more, got {draws}")
     return counterfactual.Setup.of(
-        drivers(forcing_of(where, lat)), drawing=counterfactual.Drawing(number=draws, seed=seed)
-    )
+        drivers(forcing), spin_up=SpinUp() if spin_up else UNSPUN,
+        drawing=counterfactual.Drawing(number=draws, seed=seed),
+    )  # fmt: skip
 
 
-def _where(where: str, lat: float) -> str:
-    return f"site at {lat:g}\u00b0" if where == "site" else "coarse grid" if where == "grid" else Path(where).name
+def _continued(forcing: xr.Dataset, folder: Path, draws: int) -> counterfactual.Setup:
+    """A setup that goes on from the end of a run, with its draws."""
+    try:
+        state = xr.open_zarr(folder / STORE, consolidated=False, decode_times=False, chunks=None)
+        before = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotFound(f"restart {folder}: expected the folder of a land run: {one_line(error)}") from error
+    if draws not in (0, before["draws"]):
+        raise NotFound(f"restart {folder}: expected its {before['draws']} draws, got {draws}; leave --draws out")
+    return replace(_setup(forcing, before["draws"], before["seed"], spin_up=False), state=state)
+
+
+def _where(where: str | Sequence[str], lat: float) -> str:
+    if where == "site":
+        return f"site at {lat:g}\u00b0"
+    if where == "grid":
+        return "coarse grid"
+    return ", ".join(Path(w).name for w in ([where] if isinstance(where, str) else where))
 
 
 def _years(yearly: xr.Dataset) -> str:
@@ -184,7 +240,7 @@ def _years(yearly: xr.Dataset) -> str:
 
 
 def _about(setup: counterfactual.Setup, attrs: dict[Any, Any]) -> dict[str, Any]:
-    kept = ("synthetic", "bricks", "parameters_digest", "forcing_fixes", "spread_version", "jax_version")
+    kept = ("synthetic", "bricks", "parameters_digest", *BEGINNING, "forcing_fixes", "spread_version", "jax_version")
     return {
         "simulated": True, "synthetic": str(attrs["synthetic"]) == "true", "draws": setup.drawing.number,
         "seed": setup.drawing.seed, "years": [int(setup.forcing["year"].min()), int(setup.forcing["year"].max())],
@@ -222,5 +278,31 @@ def _store(ds: xr.Dataset, path: Path) -> None:
     ds.to_zarr(path, consolidated=False, zarr_format=3)
 
 
-def _draw(figure: Any, path: Path, title: str, summary: dict[str, Any]) -> None:
-    figures.write(figure, path, title, summary["synthetic"])
+_BUDGET = "yearly means of carbon fluxes and pools, water fluxes, soil water, leaf area, and the rest of both budgets"
+_PAIRED = "both runs above, their difference below, for carbon uptake, net carbon, evaporation and vegetation"
+_SHARES = "a bar for each factor, for each interaction, and for their total"
+
+
+def _draw(figure: Any, folder: Path, stem: str, title: str, shows: str, summary: dict[str, Any]) -> None:
+    png = f"figures/{stem}.png"
+    figures.write(figure, folder / png, title, summary["synthetic"])
+    summary.setdefault("pictures", []).append({"png": png, "title": title, "shows": shows})
+
+
+def _finished(folder: Path, summary: dict[str, Any]) -> None:
+    """The summary for machines and the page for people."""
+    summary["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    land_page.write(folder, summary)
+
+
+def _command(
+    verb: str, names: Sequence[str], where: str | Sequence[str], lat: float, spin_up: bool, **options: object
+) -> str:  # fmt: skip
+    """What to type to have the same again."""
+    place = ["--site", f"{lat:g}"] if where == "site" else ["--grid"]
+    if where not in ("site", "grid"):
+        place = [word for path in ([where] if isinstance(where, str) else where) for word in ("--forcing", path)]
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    how = [] if spin_up else ["--no-spin-up"]
+    return shlex.join(["spread", *verb.split(), *names, *place, *given, *how])

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from spread.errata import ACTIONS, SEVERITIES
 from spread.errors import BadStudy, did_you_mean
 from spread.regions import READ_FROM, REGIONS, Region, regions_asked
-from spread.requests import Constraint, Maps, Observations, Strict, Weights, Years
+from spread.requests import Constraint, Maps, Observations, Simulated, Strict, Weights, Years
 from spread.vocabulary import HISTORICAL, VARIABLES
 
 Season = Literal["annual", "DJF", "MAM", "JJA", "SON"]
@@ -88,6 +88,8 @@ class Study(Strict):
         Maps of the same changes, or none.
     observations : Observations or None
         Series to draw beside the models.
+    simulated : Simulated or None
+        Simulated runs of land to show beside the models, or none.
     assessed : bool
         Draw the ranges assessed by AR6 where they apply (global annual ``tas``, 2081-2100 against 1850-1900).
     storage_options : mapping
@@ -121,6 +123,7 @@ class Study(Strict):
     weights: Weights | None = None
     maps: Maps | None = None
     observations: Observations | None = None
+    simulated: Simulated | None = None
     assessed: bool = True
     storage_options: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
 
@@ -269,6 +272,10 @@ class Study(Strict):
         observations = values.get("observations")
         if isinstance(observations, dict) and isinstance(observations.get("file"), str):
             values["observations"] = observations | {"file": _beside(path, observations["file"])}
+        simulated = values.get("simulated")
+        if isinstance(simulated, dict) and isinstance(simulated.get("runs"), str | list):
+            runs = [simulated["runs"]] if isinstance(simulated["runs"], str) else simulated["runs"]
+            values["simulated"] = simulated | {"runs": [_beside(path, run) for run in runs if isinstance(run, str)]}
         if isinstance(values.get("regions"), list):
             values["regions"] = [
                 item | {"file": _beside(path, item["file"])} if isinstance(item, dict) and "file" in item else item
@@ -279,7 +286,7 @@ class Study(Strict):
 
 def _beside(study_file: Path, location: str) -> str:
     candidate = study_file.parent / location
-    return str(candidate.resolve()) if "://" not in location and candidate.is_file() else location
+    return str(candidate.resolve()) if "://" not in location and candidate.exists() else location
 
 
 def _breaches(error: ValidationError) -> list[str]:
@@ -291,7 +298,7 @@ def _breaches(error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             models: dict[str, type[BaseModel]] = {
                 "observations": Observations, "regions": Region, "maps": Maps, "constraint": Constraint,
-                "weights": Weights,
+                "weights": Weights, "simulated": Simulated,
             }  # fmt: skip
             fields = [
                 *models.get(str(location[0]), Study).model_fields,

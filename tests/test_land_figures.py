@@ -28,7 +28,7 @@ def test_lines_are_medians_in_the_display_unit():
     figure = land.budget(ds, "Land")
     line = figure.axes[0].lines[0]
     np.testing.assert_allclose(line.get_ydata(), np.median(ds["gpp"], axis=0) * 8.64e7)
-    assert figure.axes[0].get_ylabel() == "g m-2 d-1"
+    assert figure.axes[0].get_ylabel() == "g m⁻² d⁻¹"
     assert SYNTHETIC in texts(figure)
     assert SYNTHETIC not in texts(land.budget(yearly(synthetic="false"), "Land"))
 

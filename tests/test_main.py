@@ -345,3 +345,31 @@ def test_whatif_shows_pairs_and_attributes_several(tmp_path, capsys):
 )
 def test_bad_simulations_are_one_line(arguments, said, one_bad_line):
     assert said in one_bad_line(*arguments)
+
+
+def test_a_land_run_goes_on_where_another_ended(tmp_path, capsys):
+    """A historical file, then a scenario: the pools of the last step are those of one run over both."""
+    import numpy as np
+    import xarray as xr
+
+    from spread.demo.land_forcing import site_forcing
+
+    whole = site_forcing(50, 2011, 2014)
+    parts = {"whole": whole, "past": whole.isel(time=slice(0, 731)), "later": whole.isel(time=slice(731, None))}
+    for name, part in parts.items():
+        part.to_netcdf(tmp_path / f"{name}.nc")
+        more = ["--restart", str(tmp_path / "land-past")] if name == "later" else ["--draws", "2"]
+        command = ["land", "run", "--forcing", str(tmp_path / f"{name}.nc"), "--out", str(tmp_path / f"land-{name}")]
+        assert main([*command, *more]) == 0
+    ends = {n: xr.open_zarr(tmp_path / f"land-{n}" / "simulated.zarr", consolidated=False, decode_times=False)
+            for n in ("past", "later")}  # fmt: skip
+    assert ends["later"].sizes["draw"] == 2
+    np.testing.assert_array_equal(ends["later"]["reference_tas"], ends["past"]["reference_tas"])
+    gap = ends["later"]["mrso"].isel(time=0).values - ends["past"]["mrso"].isel(time=-1).values
+    assert np.abs(gap).max() < 50  # mm in a day
+    told = json.loads((tmp_path / "land-later" / "summary.json").read_text())
+    assert told["branch_time_in_parent"] == told["branch_time_in_child"]
+    assert told["spun_up_of"] == 2
+    assert main(["land", "run", "--restart", str(tmp_path / "land-past"), "--draws", "3"]) == 2
+    assert main(["land", "run", "--restart", str(tmp_path / "nowhere")]) == 2
+    assert "expected the folder of a land run" in capsys.readouterr().err

@@ -25,7 +25,12 @@ __all__ = ["STEPS", "conform", "grid_of"]
 
 
 def conform(
-    ds: xr.Dataset, row: Row, areacella: xr.DataArray | None = None, sftlf: xr.DataArray | None = None
+    ds: xr.Dataset,
+    row: Row,
+    areacella: xr.DataArray | None = None,
+    sftlf: xr.DataArray | None = None,
+    *,
+    whole: bool = True,
 ) -> xr.Dataset:
     """Conform one dataset.
 
@@ -37,6 +42,8 @@ def conform(
         Which dataset it is.
     areacella, sftlf : xarray.DataArray, optional
         The model's cell areas and land fraction, in memory.
+    whole : bool
+        Whether the cells must cover the Earth; a run over a region does not.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def conform(
     if found:
         raise NotConforming(row.name, found)
     ds = ds.assign_attrs({facet: value for facet, value in row.facets().items() if value})
-    found = breaches(ds, variable)
+    found = breaches(ds, variable, whole)
     if found:
         raise NotConforming(row.name, found)
     return ds.assign_attrs(fixes=fixes, missing_periods=spans(incomplete_months(ds)))

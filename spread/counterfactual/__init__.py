@@ -7,7 +7,7 @@
 Knows datasets and modules as objects; what runs is asked of :mod:`spread.simulate`.
 """
 
-from spread.counterfactual.attribution import attribute, factor_effects, run_setup
+from spread.counterfactual.attribution import attribute, factor_effects, run_setup, spun
 from spread.counterfactual.changes import (
     Change,
     Drawing,
@@ -25,6 +25,6 @@ from spread.counterfactual.whatif import QUANTILES, differences, ranges, sensiti
 
 __all__ = [
     "NAMED", "QUANTILES", "Change", "Drawing", "Setup", "attribute", "co2_fixed", "differences", "factor_effects",
-    "fire_off", "named", "precipitation", "ranges", "run_setup", "scaled", "sensitivities", "started", "swapped",
-    "warmer", "whatif",
+    "fire_off", "named", "precipitation", "ranges", "run_setup", "scaled", "sensitivities", "spun", "started",
+    "swapped", "warmer", "whatif",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from itertools import chain, combinations
 from typing import Any
 
@@ -17,7 +18,7 @@ import xarray as xr
 
 from spread.counterfactual.changes import Change, Setup
 from spread.errors import NotComparable, NotFound
-from spread.simulate import Outcome, simulate
+from spread.simulate import UNSPUN, Outcome, simulate, spun_up_states
 
 MAXIMUM_FACTORS = 6
 """64 runs."""
@@ -90,7 +91,7 @@ def attribute(
     names = [change.name for change in changes]
     if not 1 <= len(names) <= MAXIMUM_FACTORS or len(set(names)) < len(names):
         raise NotFound(f"attribution: expected 1 to {MAXIMUM_FACTORS} changes of different names, got {names}")
-    values = {}
+    values, setup = {}, spun(setup, executor)
     for chosen in subsets(names):
         given = setup
         for change in changes:
@@ -113,7 +114,28 @@ def attribute(
     )
 
 
-def run_setup(setup: Setup, executor: Executor | None = None, **facets: str) -> xr.Dataset:
+def spun(setup: Setup, executor: Executor | None = None) -> Setup:
+    """A setup with its spin-up done, so that whatever is changed then, runs start from the same state.
+
+    Parameters
+    ----------
+    setup : Setup
+        Before any change.
+    executor : concurrent.futures.Executor, optional
+        As in :func:`spread.simulate.simulate`.
+
+    Returns
+    -------
+    Setup
+        Whose state is that of its reference weather; the same where there is nothing to spin up.
+    """
+    if setup.spin_up.cycles == 0:
+        return setup
+    state = spun_up_states(setup.reference, setup.model, setup.state, setup.spin_up, executor=executor)
+    return replace(setup, state=state, spin_up=UNSPUN)
+
+
+def run_setup(setup: Setup, executor: Executor | None = None, keep_state: bool = False, **facets: str) -> xr.Dataset:
     """Run a setup.
 
     Parameters
@@ -122,6 +144,8 @@ def run_setup(setup: Setup, executor: Executor | None = None, **facets: str) -> 
         What the run is given.
     executor : concurrent.futures.Executor, optional
         As in :func:`spread.simulate.simulate`.
+    keep_state : bool
+        Likewise.
     **facets
         CMIP6 facets, such as ``experiment_id``.
 
@@ -131,6 +155,6 @@ def run_setup(setup: Setup, executor: Executor | None = None, **facets: str) -> 
         As :func:`spread.simulate.simulate` gives it.
     """
     return simulate(
-        setup.forcing, setup.model, setup.state, reference=setup.reference, spin_up=setup.spin_up, facets=facets,
-        executor=executor,
+        setup.forcing, setup.model, setup.state, reference=setup.reference, spin_up=setup.spin_up,
+        keep_state=keep_state, facets=facets, executor=executor,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """What is changed in a counterfactual: weather, CO2, fire, bricks, parameters, or where a run starts.
 
 A change is a named function from a setup to a setup. The reference climate and the spin-up belong to the setup before
-any change, and stay.
+any change, and stay: all runs of a comparison start from the same pools.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import xarray as xr
 
 from spread.drivers import as_drivers, mean_saturation
 from spread.errors import NotFound
-from spread.simulate import SpinUp, draws, parameter_values, standard_model, with_parameters
+from spread.simulate import UNSPUN, SpinUp, draws, parameter_values, standard_model, with_parameters
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Setup:
         Weather of the reference climate and of the spin-up.
     model : LandModel
         Bricks and parameters.
-    state : State or None
-        Before the first step.
+    state : State, xarray.Dataset or None
+        Before the first step, as :func:`spread.simulate.simulate` takes it.
     spin_up : SpinUp
         How the state is brought to balance, with the reference weather.
     drawing : Drawing
@@ -62,7 +62,7 @@ class Setup:
     reference: xr.Dataset
     model: Any
     state: Any = None
-    spin_up: SpinUp = field(default_factory=SpinUp)
+    spin_up: SpinUp = UNSPUN
     drawing: Drawing = field(default_factory=Drawing)
 
     @classmethod
@@ -81,7 +81,7 @@ class Setup:
         """
         weather = as_drivers(forcing).compute()
         made = cls(
-            weather, weather, standard_model() if model is None else model, state, spin_up or SpinUp(),
+            weather, weather, standard_model() if model is None else model, state, spin_up or UNSPUN,
             drawing or Drawing(),
         )  # fmt: skip
         return made.drawn()
@@ -241,7 +241,7 @@ def scaled(factors: Mapping[str, float]) -> Change:
 
 
 def started(name: str, state: Any) -> Change:
-    """Another state before the first step; it is spun up like the first, so give a setup without spin-up.
+    """Another state before the first step, in place of the one that was given or spun up.
 
     Parameters
     ----------

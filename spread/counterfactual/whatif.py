@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 import numpy as np
 import xarray as xr
 
-from spread.counterfactual.attribution import run_setup
+from spread.counterfactual.attribution import run_setup, spun
 from spread.counterfactual.changes import Change, Setup
 from spread.errors import NotFound
 from spread.simulate import Outcome, bricks_of, derivatives, yearly_means
@@ -32,8 +32,9 @@ def whatif(setup: Setup, change: Change, executor: Executor | None = None) -> xr
     -------
     xarray.Dataset
         Yearly means over all places of every simulated variable on ``run`` (``baseline``, ``changed``), ``draw`` and
-        ``year``; a draw is the same parameters in both runs.
+        ``year``; a draw is the same parameters in both runs, and a spin-up is that of the setup before the change.
     """
+    setup = spun(setup, executor)
     changed = change(setup)
     pair = [
         yearly_means(run_setup(given, executor, experiment_id=name), given.forcing)
@@ -83,7 +84,7 @@ def sensitivities(setup: Setup, outcome: Outcome, parameters: Sequence[str] = ()
     Parameters
     ----------
     setup : Setup
-        Without draws and spin-up: the derivative starts from the state as it is given.
+        Without draws. With spin-up the derivative goes through it.
     outcome : Outcome
         What is differentiated.
     parameters : sequence of str
@@ -93,14 +94,8 @@ def sensitivities(setup: Setup, outcome: Outcome, parameters: Sequence[str] = ()
     -------
     xarray.Dataset
         On ``parameter``.
-
-    Raises
-    ------
-    NotFound
-        For a setup with spin-up.
     """
-    if setup.spin_up.cycles:
-        raise NotFound("sensitivities: expected a setup without spin-up; give the state that it leads to")
     return derivatives(
-        outcome, setup.forcing, setup.model, setup.state, reference=setup.reference, parameters=parameters
-    )
+        outcome, setup.forcing, setup.model, setup.state, reference=setup.reference, spin_up=setup.spin_up,
+        parameters=parameters,
+    )  # fmt: skip

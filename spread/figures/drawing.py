@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from spread.figures import printing
-from spread.figures.frames import Frames, bar_frames, limits, observed, one_of, plume_frames
+from spread.figures.frames import Frames, bar_frames, limits, observed, one_of, plume_frames, simulated
 from spread.figures.words import (
     ASSESSED_COLOUR,
     SYNTHETIC,
@@ -18,6 +18,7 @@ from spread.figures.words import (
     Words,
     colour,
     label,
+    simulated_style,
     unit,
     voters,
 )
@@ -65,14 +66,17 @@ def plume(
     hv = holoviews()
     frames, ends = plume_frames(report, region, season), bar_frames(report, region, season, period)
     words = _words(report, region, season, period, ends)
-    ylim = limits(frames, ends, observed(report))
-    left = _plume_overlay(report, frames, backend).opts(backend=backend, ylim=ylim)
+    runs = simulated(report, region, season)
+    ylim = limits(frames, ends, observed(report), *(table for _, table in runs))
+    left = _plume_overlay(report, frames, backend, runs).opts(backend=backend, ylim=ylim)
     right = _bar_overlay(report, ends, backend).opts(backend=backend, ylim=ylim)
     if backend == "bokeh":
         left = left.opts(frame_width=620, **_LEGEND, **_on_screen(words, "plume"))
         return hv.Layout([left, right.opts(frame_width=_width(ends), **_on_screen(words, "bars"))]).cols(2)
-    size = printing.paper(words, frames)
-    left = left.opts(backend=backend, show_legend=False, hooks=[printing.plume(words, frames)])
+    size = printing.paper(words, frames, len(runs))
+    left = left.opts(
+        backend=backend, show_legend=False, hooks=[printing.plume(words, frames, [name for name, _ in runs])]
+    )
     right = right.opts(backend=backend, show_legend=False, hooks=[printing.bars(words, size, beside=True)])
     layout = hv.Layout([left, right]).cols(2)
     return layout.opts(backend=backend, fig_inches=(size.width, size.height), sublabel_format="")
@@ -136,7 +140,9 @@ def _line(backend: Backend, width: float, paint: str) -> dict[str, Any]:
     return {"backend": backend, "color": paint, "line_width" if backend == "bokeh" else "linewidth": width}
 
 
-def _plume_overlay(report: Report, frames: Frames, backend: Backend) -> hv.Overlay:
+def _plume_overlay(
+    report: Report, frames: Frames, backend: Backend, land: Sequence[tuple[str, pd.DataFrame]] = ()
+) -> hv.Overlay:
     """Bands below, models above them, the middle on top: what is read first covers the rest."""
     hv = holoviews()
     areas, threads, middles = [], [], []
@@ -157,10 +163,31 @@ def _plume_overlay(report: Report, frames: Frames, backend: Backend) -> hv.Overl
     if len(series):
         curve = series.hvplot.line("Year", "value", label=report.observations["name"], hover=False)
         middles.append(curve.opts(**_line(backend, 1.5, "black")))
+    for number, (name, table) in enumerate(land):
+        middles += _simulated(name, table, number, backend)
     zero = hv.HLine(0).opts(**_line(backend, 0.8, "#333333"))
     years = pd.concat([frames.lines["Year"], series["Year"]])
     xlim = (float(years.min()) - 3, float(years.max()) + 3)
     return hv.Overlay([zero, *areas, *threads, *middles]).opts(backend=backend, xlabel="Year", xlim=xlim)
+
+
+def _simulated(name: str, table: pd.DataFrame, number: int, backend: Backend) -> list[Any]:
+    """A simulated run above everything else: its own line, and thin ones where 5 and 95 % of its draws are."""
+    hv = holoviews()
+    paint, style = simulated_style(number)
+    dash = {
+        "line_dash" if backend == "bokeh" else "linestyle": style.replace("dashdot", "dotdash")
+        if backend == "bokeh"
+        else style
+    }
+    curves = [
+        hv.Curve(table[["Year", "value"]], "Year", "value", label=name).opts(**_line(backend, 2.0, paint), **dash)
+    ]
+    for column in ("low", "high"):
+        if table[column].notna().any():
+            edge = hv.Curve(table[["Year", column]].rename(columns={column: "value"}), "Year", "value", label=name)
+            curves.append(edge.opts(**_line(backend, 0.7, paint), alpha=0.7))
+    return curves
 
 
 def _pieces(band: pd.DataFrame) -> list[pd.DataFrame]:

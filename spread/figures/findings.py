@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from spread import ensemble
-from spread.figures.words import in_words, label, voters
+from spread.figures.words import SEASONS, in_words, label, unit, voters
 from spread.report import Report
+from spread.vocabulary import VARIABLES
 
 
 def maps(report: Report) -> str:
@@ -80,8 +82,48 @@ def weights(report: Report) -> str:
     return f"Mean change by {report.across['period'].values[0]}: {'; '.join(parts)}."
 
 
+def simulated(report: Report) -> str:
+    """What stands beside the models, and that it has no vote."""
+    runs = json.loads(str(report.answers["simulated"].attrs["runs"]))
+    parts = []
+    for name, facts in runs.items():
+        weather = "synthetic weather" if facts.get("synthetic") == "true" else "given weather"
+        parts.append(
+            f"{name}: {weather}, bricks {facts.get('bricks', '?')}, parameters {facts['parameters_digest'][:12]}"
+        )
+    said = "; ".join(parts)
+    return (
+        "Runs of spread's own land model over land, each against its own mean of the same base period. They have no "
+        f"vote: statistics, sources of uncertainty, constraints and weights are of the models alone. {said}."
+    )
+
+
+def simulated_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Simulated runs beside the models: the head of a table and its rows."""
+    shown = unit(report)
+    canonical = VARIABLES[report.study.variable_id]
+    absolute, factor = canonical.change_display("absolute")
+    head = [
+        "Run", "Region", "Season", "Period", "Draws", f"Mean of {report.across.attrs['base_period']} [{absolute}]",
+        f"Change [{shown.name}]", "5 %", "95 %", "Models: lowest", "Models: highest",
+    ]  # fmt: skip
+    rows = []
+    for r in report.simulated_records():
+        models = report.across.sel(period=r["period"], season=r["season"], region=r["region"])
+        ends = [float(models["minimum"].min()), float(models["maximum"].max())]
+        numbers = [r["base"] and factor * r["base"], *(r[n] and shown.factor * r[n] for n in ("change", "low", "high"))]
+        numbers += [shown.factor * end for end in ends]
+        run = f"{r['source_id']} {r['experiment_id']}"
+        rows.append(
+            [run, in_words(r["region"]), SEASONS[r["season"]], r["period"], str(r["draws"] if r["draws"] > 1 else 0)]
+            + ["–" if n is None else f"{n:.3g}".replace("-", "−") for n in numbers]
+        )
+    return head, rows
+
+
 FINDINGS: dict[str, Callable[[Report], str]] = {
     "maps": maps, "partition": partition, "warming_levels": levels, "constraint": constraint, "weights": weights,
+    "simulated": simulated,
 }  # fmt: skip
 """Words by the name of an answer."""
 

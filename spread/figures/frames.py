@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -165,6 +167,42 @@ def observed(report: Report) -> pd.DataFrame:
     found = report.observations or {"year": [], "anomaly": []}
     value = np.asarray(found["anomaly"], dtype=float) * unit(report).factor
     return pd.DataFrame({"Year": np.asarray(found["year"], dtype=float), "value": value})
+
+
+def simulated(report: Report, region: str | None = None, season: str | None = None) -> list[tuple[str, pd.DataFrame]]:
+    """Lines of the simulated runs of a report, in the unit shown.
+
+    Parameters
+    ----------
+    report, region, season
+        As in :func:`plume_frames`.
+
+    Returns
+    -------
+    list of (str, DataFrame)
+        What the legend says, and ``Year, low, value, high``: the median of a run's draws and 5-95 % of them, NaN
+        without draws.
+    """
+    if "simulated" not in report.answers:
+        return []
+    found = report.answers["simulated"]
+    anomaly = found["anomaly"].sel(
+        region=one_of(report, "region", region), season=one_of(report, "season", season)
+    ) * unit(report).factor  # fmt: skip
+    runs = json.loads(str(found.attrs["runs"]))
+    lines = []
+    for source, experiment in product(map(str, found["source_id"].values), map(str, found["experiment_id"].values)):
+        values = anomaly.sel(source_id=source, experiment_id=experiment).dropna("member_id", how="all")
+        values = values.dropna("year", how="all").transpose("member_id", "year")
+        if not values.size:
+            continue
+        draws, made = values.sizes["member_id"], runs.get(source, {}).get("synthetic") == "true"
+        low, middle, high = np.quantile(values.values, (0.05, 0.5, 0.95), axis=0)
+        table = pd.DataFrame({"Year": values["year"].values, "low": low, "value": middle, "high": high})
+        of = f", median of {draws} draws (thin: 5-95 %)" if draws > 1 else ""
+        name = f"{source} {experiment}: simulated{of}" + (", synthetic weather" if made else "")
+        lines.append((name, table if draws > 1 else table.assign(low=np.nan, high=np.nan)))
+    return lines
 
 
 def limits(*drawn: Frames | pd.DataFrame) -> tuple[float, float]:

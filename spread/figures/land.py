@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spread.figures.words import SYNTHETIC, WARNING_COLOUR
+from spread.figures.words import SYNTHETIC, WARNING_COLOUR, raised
 from spread.vocabulary import VARIABLES
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def budget(yearly: xr.Dataset, title: str) -> Figure:
     axes.axhline(_ULP * total, color=PAINT["cSoil"], linestyle=":", linewidth=1)
     axes.axhline(_ULP * float(yearly["mrso"].max()), color=PAINT["mrso"], linestyle=":", linewidth=1)
     axes.set_ylim(1e-9, 1e-1)
-    _finish(axes, "Rest of budgets (dotted: 1 ulp of mean pools)", "kg m-2", legend=True)
+    _finish(axes, "Budgets: what is left over\ndotted: 1 ulp of the pools", "kg m⁻²", legend=True)
     return figure
 
 
@@ -92,7 +92,7 @@ def counterfactual(pair: xr.Dataset, title: str) -> Figure:
         above, below = panels[column], panels[column + len(COMPARED)]
         _band(above, years, values["baseline"], BASELINE, "baseline")
         _band(above, years, values["changed"], CHANGED, "changed")
-        _finish(above, VARIABLES[name].long_name, unit, legend=column == 0)
+        _finish(above, VARIABLES[name].long_name.split(",")[0], unit, legend=column == 0)
         below.axhline(0.0, color="#888888", linewidth=0.8)
         _band(below, years, values["changed"] - values["baseline"], CHANGED, "")
         _finish(below, "difference, same parameters in both", unit, legend=False)
@@ -168,14 +168,14 @@ def _sheet(ds: xr.Dataset, title: str, rows: int, columns: int, height: float = 
 
 def _shown(name: str) -> tuple[float, str]:
     unit, factor = VARIABLES[name].change_display("absolute")
-    return factor, unit
+    return factor, "m² of leaf per m²" if name == "lai" else raised(unit)
 
 
 def _band(axes: Any, years: NDArray[Any], values: NDArray[np.float64], paint: str, label: str) -> None:
     """The median over draws (``draw, year``), and 5-95 % of them."""
     if values.shape[0] > 1:
         low, high = np.quantile(values, (0.05, 0.95), axis=0)
-        axes.fill_between(years, low, high, color=paint, alpha=0.18, linewidth=0)
+        axes.fill_between(years, low, high, facecolor=(paint, 0.14), edgecolor=(paint, 0.6), linewidth=0.5)
     axes.plot(years, np.median(values, axis=0), color=paint, linewidth=1.8, label=label)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from spread.figures.frames import Frames
-from spread.figures.words import SYNTHETIC, WARNING_COLOUR, Words, colour, label, voters
+from spread.figures.words import SYNTHETIC, WARNING_COLOUR, Words, colour, label, simulated_style, voters
 from spread.report import Report
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Paper(NamedTuple):
         return left / self.width, self.bottom / self.height, (right - left) / self.width, self.axes / self.height
 
 
-def paper(words: Words, frames: Frames | None = None) -> Paper:
+def paper(words: Words, frames: Frames | None = None, runs: int = 0) -> Paper:
     """Measure a printed figure.
 
     Parameters
@@ -43,6 +43,8 @@ def paper(words: Words, frames: Frames | None = None) -> Paper:
         What it says.
     frames : Frames, optional
         What its plume draws; without it the bars stand alone and need no legend.
+    runs : int
+        Simulated runs, which have a row of the legend each.
 
     Returns
     -------
@@ -51,14 +53,14 @@ def paper(words: Words, frames: Frames | None = None) -> Paper:
     """
     width = 6.4 if frames is None else 9.6
     rows = 0 if frames is None else math.ceil(len(_legend(words.report, frames)[1]) / _COLUMNS)
-    bottom = 0.7 + _ROW * max(rows, 2 if frames is not None else 0)
+    bottom = 0.7 + _ROW * (max(rows, 2 if frames is not None else 0) + runs)
     top = 0.68 + _TITLE_ROW * (len(_wrapped(words.title, width)) + words.report.synthetic)
     return Paper(width, bottom + Paper._field_defaults["axes"] + top, bottom)
 
 
-def plume(words: Words, frames: Frames) -> Finish:
+def plume(words: Words, frames: Frames, runs: Sequence[str] = ()) -> Finish:
     """Finish the left half of a printed figure, and what belongs to both: the title and the legend below."""
-    size = paper(words, frames)
+    size = paper(words, frames, len(runs))
 
     def finish(plot: Any, element: Any) -> None:
         axes = plot.handles["axis"]
@@ -68,9 +70,12 @@ def plume(words: Words, frames: Frames) -> Finish:
         _headline(axes.figure, words, size)
         handles, names = _legend(words.report, frames)
         columns = min(_COLUMNS, math.ceil(len(names) / 2))
-        axes.figure.legend(
-            handles, names, loc="lower left", bbox_to_anchor=(0.055, 0.0), ncols=columns, fontsize=8.5, frameon=False
-        )
+        at = _ROW * len(runs) / size.height
+        look: dict[str, Any] = {"loc": "lower left", "fontsize": 8.5, "frameon": False}
+        axes.figure.legend(handles, names, bbox_to_anchor=(0.055, at), ncols=columns, **look)
+        if runs:
+            lines = [_simulated_line(number) for number in range(len(runs))]
+            axes.figure.legend(lines, runs, bbox_to_anchor=(0.055, 0.0), ncols=1, handlelength=3.4, **look)
 
     return finish
 
@@ -140,6 +145,15 @@ def _legend(report: Report, frames: Frames) -> tuple[list[Any], list[str]]:
         handles.append(Line2D([], [], color="black", linewidth=1.5))
         names.append(str(report.observations["name"]))
     return handles, names
+
+
+def _simulated_line(number: int) -> Any:
+    from matplotlib.lines import Line2D
+
+    paint, style = simulated_style(number)
+    line = Line2D([], [], color=paint, linewidth=2.0)
+    line.set_linestyle(style)  # type: ignore[arg-type]
+    return line
 
 
 def calm(axes: Any, box: tuple[float, float, float, float], ylabel: str, grid: Literal["x", "y"] = "y") -> None:

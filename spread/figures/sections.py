@@ -14,7 +14,7 @@ from spread import ensemble
 from spread.figures.constraint import constrained_ranges
 from spread.figures.drawing import holoviews
 from spread.figures.files import about, stem_of
-from spread.figures.findings import FINDINGS, level_table
+from spread.figures.findings import FINDINGS, level_table, simulated_table
 from spread.figures.maps import change_maps
 from spread.figures.partition import partition_stack
 from spread.figures.warming_levels import warming_level_timeline
@@ -75,6 +75,7 @@ class Section(NamedTuple):
 
 
 _HEADINGS = {
+    "simulated": "Simulated land beside the models",
     "maps": "Where models agree, and where they differ",
     "partition": "Where the uncertainty comes from",
     "warming_levels": "When levels of global warming are crossed",
@@ -109,7 +110,7 @@ def save_sections(report: Report, folder: str | Path, where: str = ".") -> list[
         elif name in report.answers:
             drawings = islice(_PICTURES[name](report), MAXIMUM_PICTURES)
             pictures = [_write(report, folder, where, *drawing) for drawing in drawings]
-            head, rows = level_table(report) if name == "warming_levels" else ([], [])
+            head, rows = _TABLES[name](report) if name in _TABLES else ([], [])
             sections.append(Section(name, heading, FINDINGS[name](report), pictures, head, rows))
     return sections
 
@@ -172,8 +173,10 @@ def _mapped(report: Report) -> Iterator[_Drawing]:
 
 _PICTURES: dict[str, Callable[[Report], Iterator[_Drawing]]] = {
     "maps": _mapped, "partition": _partitions, "warming_levels": _timeline, "constraint": _constraints,
-    "weights": _votes,
+    "weights": _votes, "simulated": lambda report: iter(()),
 }  # fmt: skip
+
+_TABLES = {"warming_levels": level_table, "simulated": simulated_table}
 
 
 def _write(

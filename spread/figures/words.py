@@ -18,6 +18,8 @@ COLOURS = {
 """Colours of the scenarios in AR6 WGI (IPCC visual style guide, 2018)."""
 
 OTHER_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito 2008
+SIMULATED_STYLES = (("#6a3d9a", "dashed"), ("#00796b", "dashdot"), ("#a6611a", "dotted"))
+"""Colour and line of simulated runs: told apart from every scenario by the line alone."""
 ASSESSED_COLOUR = "#8c8c8c"
 WARNING_COLOUR = "#b00020"
 SYNTHETIC = "SYNTHETIC DATA - not model output"
@@ -53,12 +55,17 @@ def unit(report: Report) -> Unit:
         part in a change.
     """
     shown, factor = VARIABLES[report.study.variable_id].change_display(report.study.anomaly_kind)
-    name = re.sub(r"(?<=[A-Za-z])-?\d+", _raised, shown)
+    name = raised(shown)
     largest = factor * np.nanmax(np.abs(report.change["change"].values), initial=0.0)
     if largest and not 0.01 <= largest < 1e5:
         power = 3 * math.floor(math.log10(largest) / 3)
         return Unit(f"10{_raised(str(power))} {name}", factor * 10.0**-power)
     return Unit(name, factor)
+
+
+def raised(name: str) -> str:
+    """A unit with true exponents, ``g m⁻² d⁻¹``."""
+    return re.sub(r"(?<=[A-Za-z])-?\d+", _raised, name)
 
 
 def _raised(digits: str | re.Match[str]) -> str:
@@ -74,6 +81,11 @@ def voters(report: Report, number: int) -> str:
     """Count those who have a vote: ``1 model``, ``29 models``, ``87 runs``."""
     noun = "run" if report.study.votes == "all" else "model"
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def simulated_style(number: int) -> tuple[str, str]:
+    """Colour and line style of a report's simulated run, by its number."""
+    return SIMULATED_STYLES[number % len(SIMULATED_STYLES)]
 
 
 def in_words(name: str) -> str:

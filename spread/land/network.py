@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from math import sqrt
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -82,3 +83,8 @@ class Network(eqx.Module):
 def features(*inputs: Cells) -> Features:
     """Rows of a network's input from values that broadcast against each other."""
     return jnp.stack(jnp.broadcast_arrays(*map(jnp.asarray, inputs)))
+
+
+def is_network(part: Any) -> bool:
+    """Whether a part of a tree holds weights that are the same for all cells, whatever their shape."""
+    return isinstance(part, Network)

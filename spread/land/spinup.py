@@ -1,10 +1,9 @@
 """The state that a year of weather, repeated for ever, leads to; with its gradient.
 
 The annual map ``F`` takes the state at the start of a cycle of forcing to that at its end, and a spun-up state is a
-fixed point of it. Soil carbon takes 1e4 years to come near it, but given how much is assimilated the map is linear in
-carbon, so that its derivative, a small matrix for each cell, leads there at once (semi-analytic spin-up: Xia et al.
-2012, Geosci. Model Dev. 5, 1259). What is not linear, assimilation by leaves that it built and water, is left to
-repeated steps of Newton's method on the whole state.
+fixed point of it. Soil carbon takes 1e4 years to come near it. But pools that only follow leaves and water, such as
+soil carbon, follow them linearly: their fixed point is one small linear system away (semi-analytic spin-up: Xia et al.
+2012, Geosci. Model Dev. 5, 1259), and a search is left for leaves and water alone (:mod:`spread.land.balance`).
 """
 
 from __future__ import annotations
@@ -15,11 +14,16 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from spread.land.balance import Search, balanced, columns_of, relative
+from spread.land.dependence import following
 from spread.land.forcing import Forcing, Site
+from spread.land.linear import eliminated, kept_rows, unit_matrix
 from spread.land.model import LandModel
+from spread.land.network import is_network
+from spread.land.newton import Kind
 from spread.land.run import advanced, prepared
 from spread.land.shapes import Cells
-from spread.land.state import State
+from spread.land.state import CARBON, State
 
 TOLERANCE = 1e-6
 """Largest change of a pool over a cycle, relative to the pool, or to 1 g m-2 or 1 mm where it is smaller."""
@@ -35,7 +39,7 @@ class Spinup(eqx.Module):
     residual : array
         Largest ``|F(x) - x|`` over the pools, relative to the pool or 1, ``(cells,)``.
     cycles : array
-        Number of cycles that were run, those for derivatives counted once for each pool.
+        How often the cycle was run for each cell, with or without derivatives.
     """
 
     state: State
@@ -48,7 +52,7 @@ class Spinup(eqx.Module):
         return self.residual <= TOLERANCE
 
 
-def spun_up(model: LandModel, state: State, forcing: Forcing, site: Site, rounds: int = 25, warm_up: int = 4) -> Spinup:
+def spun_up(model: LandModel, state: State, forcing: Forcing, site: Site, rounds: int = 20, warm_up: int = 3) -> Spinup:
     """Find the state that repeated forcing leads to.
 
     Parameters
@@ -58,143 +62,106 @@ def spun_up(model: LandModel, state: State, forcing: Forcing, site: Site, rounds
     state : State
         To begin from. A pool that no process changes keeps what it has here.
     forcing : Forcing
-        One cycle, of a year or more; each field ``(time, cells)`` or ``(time,)``.
+        One cycle, of whole years; each field ``(time, cells)`` or ``(time,)``.
     site : Site
         The place.
     rounds : int
-        Most steps of Newton's method; the search ends when all cells are within :data:`TOLERANCE`.
+        Most steps of the search for a cell; one that is not found by then follows the cycle itself for a while.
     warm_up : int
-        Cycles that are run before, for leaves and water to settle, and one after each step.
+        Cycles that are run before, 1 or more: leaves and water settle, and show whether plants live.
 
     Returns
     -------
     Spinup
-        Its state can be differentiated with respect to model, forcing and site, in both modes: the last step of
-        Newton's method is linearised where the search ended, so that the derivative is ``(I - dF/dx)^-1 dF/dp`` (the
-        implicit function theorem), at the cost of one cycle and one small linear system a cell.
+        Its state can be differentiated with respect to model, forcing and site, in both modes, by the implicit function
+        theorem: ``(I - dF/dx)^-1 dF/dp``, at the cost of one cycle and one small linear system a cell. It is 0 for a
+        cell that was not found.
 
     Notes
     -----
-    Bare ground, where nothing grows for want of leaves, is a fixed point too; cycles that are run between the steps of
-    Newton's method lead away from it where it is unstable. Where both bare ground and a canopy are stable, the search
-    may end in another of them than a run from the same state would. A cell whose snow never melts has none. Whether a
-    cell was found is in :attr:`Spinup.converged`; that takes float64 where soil turns over slowly.
+    Bare ground, where nothing grows for want of leaves, is mostly a stable fixed point beside that of a canopy; the
+    search leaves the border between them as a run would, but near it may end on the other side. A cell whose snow never
+    melts has no fixed point, and in some dry places canopy and water swing from year to year for ever. Whether a cell
+    was found is in :attr:`Spinup.converged`; one that was not found has leaves and water of some cycles from the given
+    state, and the slow pools that these would lead to. That takes float64 where soil turns over slowly.
     """
     return _found(*prepared(model, state, forcing, site), rounds, warm_up)
 
 
 @eqx.filter_jit
 def _found(model: LandModel, state: State, forcing: Forcing, site: Site, rounds: int, warm_up: int) -> Spinup:
-    still = jax.lax.stop_gradient((model, state, forcing, site))
+    leaves, tree = jax.tree.flatten(state)
+    numbers, rest = eqx.partition((model, forcing, site), eqx.is_inexact_array)
 
-    def cycle(x: State) -> State:
-        return advanced(still[0], x, still[2], still[3], (), 1)[0]
+    def step(pools: Any) -> list[Any]:
+        first = jax.tree.map(lambda field: field[0], forcing)
+        return jax.tree.leaves(model.step(jax.tree.unflatten(tree, pools), first, site)[0])
 
-    def unfinished(carried: tuple[State, Cells, Cells]) -> Any:
-        _, change, turn = carried
-        return (turn < rounds) & jnp.any(change > TOLERANCE)
+    def cycle(numbers: Any, pools: Any) -> list[Any]:
+        bricks, weather, place = eqx.combine(numbers, rest)
+        return jax.tree.leaves(advanced(bricks, jax.tree.unflatten(tree, list(pools)), weather, place, (), 1)[0])
 
-    def search(carried: tuple[State, Cells, Cells]) -> tuple[State, Cells, Cells]:
-        x, _, turn = carried
-        once, matrix = _tangent(cycle, x)
-        x = _chosen(*_corrected(x, once, matrix), once)
-        after = cycle(x)
-        return after, residual(after, cycle(after)), turn + 1
+    search = Search(following(step, leaves), _kinds(state), rounds, warm_up, TOLERANCE)
+    cells = jnp.size(leaves[0])
 
-    x = jax.lax.fori_loop(0, warm_up, lambda _, x: cycle(x), still[1])
-    begin = (x, jnp.full(jnp.shape(x.soil), jnp.inf, x.soil.dtype), jnp.zeros((), int))
-    x, _, turns = jax.lax.while_loop(unfinished, search, begin)
-    x = jax.lax.stop_gradient(x)
-    once, matrix = jax.lax.stop_gradient(_tangent(cycle, x))
-    kept = _kept(matrix)
-    x = _unstacked(jnp.where(kept, _stacked(state), _stacked(x)), x)
-    found, _ = _corrected(x, advanced(model, x, forcing, site, (), 1)[0], matrix)
-    # Rounding may take an empty pool just below zero
-    found = jax.tree.map(lambda y, before: jnp.where((y < 0) & (before >= 0), before, y), found, x)
-    size = len(jax.tree.leaves(state))
-    cycles = warm_up + turns * (size + 3) + size + 2
-    return Spinup(found, residual(x, once), cycles)
+    def of_some(numbers: Any) -> Any:
+        return lambda which, pools: cycle(numbers if which is None else _chosen(numbers, which, cells), pools)
+
+    @jax.custom_jvp
+    def fixed(numbers: Any, begin: Cells) -> tuple[Cells, Cells, Cells]:
+        return balanced(of_some(numbers), begin, search)
+
+    @fixed.defjvp
+    def _fixed_jvp(given: Any, moved: Any) -> Any:
+        found = fixed(*given)
+        matrix = _derivative(lambda pools: cycle(given[0], pools), found[0], search.follow)
+        pushed = jax.jvp(lambda numbers: jnp.stack(cycle(numbers, found[0])), (given[0],), (moved[0],))[1]
+        kept = kept_rows(matrix)
+        fixed_there = found[1] <= TOLERANCE
+        system = jnp.where(kept[:, None] | ~fixed_there, unit_matrix(matrix), unit_matrix(matrix) - matrix)
+        change, _ = eliminated(system, jnp.where(kept, moved[1], jnp.where(fixed_there, pushed, 0)))
+        return found, (change, jnp.zeros_like(found[1]), jnp.zeros_like(found[2]))
+
+    # One cell without an axis is a row of one
+    stack, worst, cycles = fixed(numbers, jnp.stack(leaves).reshape(len(leaves), cells))
+    shape = jnp.shape(leaves[0])
+    stack, worst, cycles = (x.reshape(*x.shape[:-1], *shape) for x in (stack, worst, cycles))
+    return Spinup(jax.tree.unflatten(tree, list(stack)), worst, cycles)
+
+
+def _derivative(cycle: Any, pools: Cells, follow: tuple[int, ...]) -> Cells:
+    """Of the cycle, ``(pool, pool, cells)``. Pools that follow are apart: their tangents pass by photosynthesis."""
+    lead = tuple(i for i in range(len(pools)) if i not in follow)
+    columns: dict[int, Cells] = {}
+    for group in (lead, follow):
+        if group:
+            _, part = columns_of(cycle, list(pools), group)
+            columns |= {i: part[n] for n, i in enumerate(group)}
+    return jnp.stack([columns[i] for i in range(len(pools))], axis=1)
+
+
+def _kinds(state: State) -> tuple[Kind, ...]:
+    names = [str(path[0]).removeprefix(".") for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    return tuple("carbon" if name in CARBON else "memory" if name == "memory" else "water" for name in names)
+
+
+def _chosen(given: Any, which: Cells, cells: int) -> Any:
+    """Some cells of model, forcing and site; what is the same for all of them stays."""
+
+    def taken(rank: int) -> Any:
+        def of(leaf: Any) -> Any:
+            if is_network(leaf) or jnp.ndim(leaf) != rank or jnp.shape(leaf)[-1] != cells:
+                return leaf
+            return jnp.take(leaf, which, axis=-1, mode="clip")
+
+        return of
+
+    model, forcing, site = given
+    return tuple(
+        jax.tree.map(taken(rank), part, is_leaf=is_network) for rank, part in ((1, model), (2, forcing), (1, site))
+    )
 
 
 def residual(before: State, after: State) -> Cells:
     """Largest change of a pool, relative to the pool, or to 1 where it is smaller."""
-    one, other = _stacked(before), _stacked(after)
-    return jnp.max(jnp.abs(other - one) / jnp.maximum(jnp.abs(one), 1), axis=0)
-
-
-def _stacked(state: State) -> Cells:
-    return jnp.stack(jax.tree.leaves(state))
-
-
-def _unstacked(values: Cells, like: State) -> State:
-    return jax.tree.unflatten(jax.tree.structure(like), list(values))
-
-
-def _tangent(cycle: Any, x: State) -> tuple[State, Cells]:
-    """The cycle from ``x``, and its derivative ``(pool, pool, cells)``: one tangent for each pool serves all cells."""
-    size = len(jax.tree.leaves(x))
-    units = jnp.eye(size, dtype=x.soil.dtype).reshape(size, size, *[1] * x.soil.ndim)
-    units = jnp.broadcast_to(units, (size, size, *x.soil.shape))
-
-    def push(unit: Cells) -> tuple[State, State]:
-        return jax.jvp(cycle, (x,), (_unstacked(unit, x),))
-
-    once, columns = jax.vmap(push, out_axes=(None, 0))(units)
-    return once, jnp.stack(jax.tree.leaves(columns))
-
-
-def _kept(matrix: Cells) -> Cells:
-    """Pools that a cycle returns as they were, whatever they and the others are."""
-    size = matrix.shape[0]
-    unit = jnp.eye(size).reshape(size, size, *[1] * (matrix.ndim - 2))
-    return jnp.all(matrix == unit, axis=1)
-
-
-def _corrected(x: State, once: State, matrix: Cells) -> tuple[State, Cells]:
-    """A step of Newton's method for ``F(x) - x = 0``; pools that are kept stay. And where the map is stable."""
-    size = matrix.shape[0]
-    unit = jnp.eye(size, dtype=matrix.dtype).reshape(size, size, *[1] * (matrix.ndim - 2))
-    system = unit - matrix + unit * _kept(matrix)[:, None]
-    step, pivots = solved(system, _stacked(once) - _stacked(x))
-    return _unstacked(_stacked(x) + step, x), jnp.all(pivots > 0, axis=0)
-
-
-def _chosen(jump: State, stable: Cells, once: State) -> State:
-    """Where Newton's method leads to, and a tenth of what the cycle leaves of a pool that it would take below zero.
-
-    Where the map is not stable Newton's method would lead to a state that no run keeps, between bare ground and a
-    canopy: there the cycle itself leads on.
-    """
-    there, here = _stacked(jump), _stacked(once)
-    there = jnp.where((there < 0) & (here >= 0), 0.1 * here, there)
-    return _unstacked(jnp.where(stable & jnp.all(jnp.isfinite(there), axis=0), there, here), once)
-
-
-def solved(matrix: Cells, right: Cells) -> tuple[Cells, Cells]:
-    """Solve a small linear system in every cell.
-
-    Parameters
-    ----------
-    matrix : array
-        ``(n, n, *cells)``.
-    right : array
-        ``(n, *cells)``.
-
-    Returns
-    -------
-    solution, pivots : array
-        ``(n, *cells)``.
-
-    Notes
-    -----
-    Elimination without pivoting, over all cells at once: where a map does not decrease in any pool, it is stable just
-    where the pivots of ``I - dF/dx``, an M-matrix, are positive (Berman & Plemmons 1994, ch. 6).
-    """
-    size = matrix.shape[0]
-    rows = [jnp.concatenate([matrix[i], right[i][None]]) for i in range(size)]
-    pivots = []
-    for k in range(size):
-        pivots.append(rows[k][k])
-        rows[k] = rows[k] / rows[k][k]
-        rows = [row if i == k else row - row[k] * rows[k] for i, row in enumerate(rows)]
-    return jnp.stack([row[-1] for row in rows]), jnp.stack(pivots)
+    return relative(*(jnp.stack(jax.tree.leaves(state)) for state in (before, after)))

@@ -215,7 +215,13 @@ def area_means(ds: xr.Dataset, grid: Grid, regions: Sequence[Region]) -> xr.Data
     return reduction(ds, grid, regions).means
 
 
-def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region], maps: MapPlan | None = None) -> Reduction:
+def reduction(
+    ds: xr.Dataset,
+    grid: Grid,
+    regions: Sequence[Region],
+    maps: MapPlan | None = None,
+    variable: Variable | None = None,
+) -> Reduction:
     """Plan the area-weighted means of a conformed dataset over regions, and its maps; nothing is read.
 
     Parameters
@@ -228,6 +234,9 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region], maps: MapPl
         Where to average.
     maps : MapPlan, optional
         Maps to make in the same read.
+    variable : Variable, optional
+        What is true of the field where the table of variables says otherwise: a model of land alone has no evaporation
+        of the sea.
 
     Returns
     -------
@@ -239,7 +248,7 @@ def reduction(ds: xr.Dataset, grid: Grid, regions: Sequence[Region], maps: MapPl
     NotConforming
         If a region has no cell on this grid. On compute: if values lie beyond the plausible range.
     """
-    variable = VARIABLES[ds.attrs["variable_id"]]
+    variable = variable or VARIABLES[ds.attrs["variable_id"]]
     field = ds[variable.variable_id]
     who = ".".join(ds.attrs[facet] for facet in ("source_id", "experiment_id", "member_id", "variable_id"))
     try:

@@ -14,6 +14,7 @@ from spread import __version__
 from spread.drivers import horizontal
 from spread.land import LandModel, State
 from spread.simulate.parameters import bricks_of, digest_of
+from spread.simulate.states import about, is_still, values_of
 from spread.vocabulary import VARIABLES
 
 Arrays = dict[str, NDArray[np.floating]]
@@ -58,7 +59,8 @@ def labelled(whole: Arrays, forcing: xr.Dataset, weather: xr.Dataset, drawn: int
         field[:, :, place] = np.moveaxis(values, 2, 1)
         field = field.reshape(*field.shape[:2], *shape)
         on = ("time", "draw", *dims) if drawn else ("time", *dims)
-        data[name] = (on, field if drawn else field[:, 0], _described(name))
+        field, attrs = field if drawn else field[:, 0], _described(name)
+        data[name] = (on[1:], field[0], attrs) if is_still(name) else (on, field, attrs)
     kept = {n: c for n, c in forcing.variables.items() if n in _PLACES}
     coords: dict[str, Any] = {n: weather[n] for n in ("time", "time_bnds")} | kept
     if drawn:
@@ -66,10 +68,45 @@ def labelled(whole: Arrays, forcing: xr.Dataset, weather: xr.Dataset, drawn: int
     return xr.Dataset(data, coords=coords)
 
 
+def on_field(simulated: xr.Dataset, forcing: xr.Dataset) -> xr.Dataset:
+    """Bring a run over drivers, whose places are cells in a row, back onto the field of its forcing.
+
+    Parameters
+    ----------
+    simulated : xarray.Dataset
+        As :func:`spread.simulate.simulate` gives it for what :func:`spread.drivers.drivers` returns.
+    forcing : xarray.Dataset
+        What the drivers were made of.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the places of the forcing, such as ``lat, lon``, NaN where it has no data.
+    """
+    dims = horizontal(forcing)
+    shape = tuple(forcing.sizes[d] for d in dims)
+    place = simulated["place"].values.astype(int)
+    data = {}
+    for name, field in simulated.data_vars.items():
+        if "cell" not in field.dims:
+            data[name] = field.variable
+            continue
+        lead = [str(d) for d in field.dims if d != "cell"]
+        values = field.transpose(*lead, "cell").values
+        whole = np.full((*values.shape[:-1], int(np.prod(shape, dtype=int))), np.nan, values.dtype)
+        whole[..., place] = values
+        data[name] = xr.Variable((*lead, *dims), whole.reshape(*values.shape[:-1], *shape), field.attrs)
+    kept = {n: c for n, c in forcing.variables.items() if n in (*_PLACES, "orog")}
+    coords = {n: c.variable for n, c in simulated.coords.items() if "cell" not in c.dims and n not in kept}
+    return xr.Dataset(data, coords=coords | kept, attrs=simulated.attrs)
+
+
 _PLACES = ("lat", "lon", "lat_bnds", "lon_bnds", "areacella", "sftlf", "place", "weight", "elevation")
 
 
 def _described(name: str) -> dict[str, str]:
+    if is_still(name):
+        return about(name)
     if name in CLOSURE:
         return {"long_name": name.replace("_", " ") + ": gain of the pools less the fluxes", "units": CLOSURE[name][1]}
     known = VARIABLES[name]
@@ -82,10 +119,10 @@ def _described(name: str) -> dict[str, str]:
 
 
 def attributes(
-    model: LandModel, state: State, weather: xr.Dataset, drawn: int, facets: Mapping[str, str] | None
+    model: LandModel, state: State | xr.Dataset, weather: xr.Dataset, drawn: int, facets: Mapping[str, str] | None
 ) -> dict[str, Any]:
     """Facets and provenance: bricks, the digest of parameters, versions, what was done to the forcing."""
-    digest = digest_of(model, state)
+    digest = digest_of(model, values_of(state) if isinstance(state, xr.Dataset) else state)
     return {
         "Conventions": "CF-1.11", "activity_id": "LS3MIP", "institution_id": "spread", "source_id": "spread-land",
         "experiment_id": "land-hist", "member_id": "r1i1p1f1", "grid_label": "gn", "simulated": "true",

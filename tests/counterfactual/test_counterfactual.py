@@ -20,8 +20,10 @@ from spread.counterfactual import (
     named,
     precipitation,
     ranges,
+    run_setup,
     scaled,
     sensitivities,
+    spun,
     started,
     swapped,
     warmer,
@@ -29,7 +31,7 @@ from spread.counterfactual import (
 )  # fmt: skip
 from spread.demo.land_forcing import grid_forcing, site_forcing
 from spread.drivers import saturation_pressure
-from spread.errors import NotComparable, NotFound
+from spread.errors import BadModel, NotComparable, NotFound
 from spread.land import LandModel, State
 from spread.land.fire import NoFire
 from spread.simulate import Outcome, SpinUp, parameter_values, simulate
@@ -190,5 +192,21 @@ def test_names_that_are_none(name):
 def test_sensitivities_start_where_they_are_told():
     site = Setup.of(site_forcing(50, 2014, 2014))
     assert float(sensitivities(site, Outcome("gpp"), ["photosynthesis.efficiency"])["derivative"][0]) > 0
-    with pytest.raises(NotFound, match="without spin-up"):
+    with pytest.raises(BadModel, match="so many cycles"):
         sensitivities(Setup.of(site_forcing(50, 2014, 2014), spin_up=SpinUp(1, 1)), Outcome("gpp"))
+
+
+def test_pairs_start_from_the_same_spun_up_state():
+    """Of the reference climate and the model before the change, whatever is changed: weather, bricks, parameters."""
+    few = Setup.of(grid_forcing(2013, 2014).isel(lat=slice(9, 11)), spin_up=SpinUp(2), drawing=Drawing(2))
+    begun = spun(few)
+    for change in (warmer(2.0), swapped(fire=NoFire()), scaled({"decomposition.soil": 2.0})):
+        changed = change(begun)
+        xr.testing.assert_identical(changed.state, begun.state)
+        first = [run_setup(s)["cSoil"].isel(time=0) for s in (begun, changed)]
+        np.testing.assert_allclose(*first, rtol=0.02)  # means of the first month
+    pair = whatif(few, fire_off())
+    assert pair.attrs["spun_up_of"] == 2 * few.forcing.sizes["cell"]
+    xr.testing.assert_identical(
+        pair.sel(run="baseline")["cSoil"], whatif(begun, fire_off()).sel(run="baseline")["cSoil"]
+    )
