@@ -1,4 +1,4 @@
-"""The command line: ``spread demo | run | search | check | doctor | land run | whatif``.
+"""The command line: ``spread demo | run | search | check | doctor | land run | whatif | emulate``.
 
 Errors are one line on standard error. Exit codes: 0 done; 2 the request cannot be answered, nothing was written;
 3 a report was written, but some store could not be read (trying again may help); 130 interrupted, nothing was written.
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+from spread.commands import emulating
 
 INTERRUPTED = 130
 SOME_UNREADABLE = 3
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print the plan as JSON")
 
     _add_simulations(commands)
+
+    emulating.add(commands)
 
     doctor = commands.add_parser("doctor", help="environment, engines, credentials, reachability of the catalogs")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -127,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command: Callable[[argparse.Namespace], int] = {
         "demo": _demo, "run": _run, "search": _search, "check": _check, "doctor": _doctor,
-        "land": _land, "whatif": _whatif,
+        "land": _land, "whatif": _whatif, "emulate": emulating.run,
     }[arguments.command]  # fmt: skip
     try:
         return command(arguments)

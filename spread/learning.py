@@ -89,7 +89,7 @@ class RunMaps:
 
 
 def read_runs(
-    study: Study, resolution: str | float = "5", years: Mapping[str, Years] | None = None,
+    study: Study, resolution: str | float | Grid = "5", years: Mapping[str, Years] | None = None,
     progress: Progress = datasets.silent,
 ) -> tuple[list[RunMaps], Grid, list[Failure]]:  # fmt: skip
     """Open, conform and regrid the datasets of a study.
@@ -98,8 +98,8 @@ def read_runs(
     ----------
     study : Study
         Of ``tas``, monthly or daily: catalog, models, members, experiments, and the historical runs where it has them.
-    resolution : str or float
-        Of the common grid, as :func:`spread.grids.regular` takes it.
+    resolution : str, float or Grid
+        Of the common grid, as :func:`spread.grids.regular` takes it; or a grid.
     years : mapping, optional
         First and last year of an experiment; all where it is not named.
     progress : callable
@@ -118,7 +118,7 @@ def read_runs(
     if study.variable_id != "tas":
         raise NotComparable(f"emulator: expected a study of 'tas', got {study.variable_id!r}")
     _, found, failures = datasets.conformed_members(study, progress)
-    target = regular(resolution)
+    target = resolution if isinstance(resolution, Grid) else regular(resolution)
     chosen = {row: _during(ds, (years or {}).get(row.experiment_id)) for row, ds in found.items()}
     _check_memory(sum(ds.sizes["time"] for ds in chosen.values()), target)
     runs = []

@@ -8,7 +8,7 @@
 """
 
 from spread.cluster.accelerators import GPU, Placement, accelerated
-from spread.cluster.calls import ClusterExecutor
+from spread.cluster.calls import ClusterExecutor, Held
 from spread.cluster.places import KINDS, Place, connected, place
 
-__all__ = ["GPU", "KINDS", "ClusterExecutor", "Place", "Placement", "accelerated", "connected", "place"]
+__all__ = ["GPU", "KINDS", "ClusterExecutor", "Held", "Place", "Placement", "accelerated", "connected", "place"]

@@ -34,11 +34,32 @@ ENVIRONMENT = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
 """What must be set in a worker before gcsfs is imported there; see ``spread.storage``."""
 
 
+class Held:
+    """What the workers of a cluster have already: an argument of calls that is not sent again with each.
+
+    Parameters
+    ----------
+    there : distributed.Future
+        Dask's own name of it.
+    """
+
+    def __init__(self, there: distributed.Future) -> None:
+        self.there = there
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an argument goes that the worker has."""
+
+    number: int
+
+
 @dataclass(eq=False)
 class _Call:
     """A call under way: what is sent, what is promised, and dask's own future of it."""
 
     sealed: bytes
+    held: tuple[distributed.Future, ...] = ()
     answer: Future[Any] = field(default_factory=Future)
     there: distributed.Future | None = None
     verdict: BaseException | None = None
@@ -132,7 +153,7 @@ class ClusterExecutor(Executor):
         fn : callable
             Called there with the other arguments; all of them are pickled.
         *args, **kwargs
-            Its arguments.
+            Its arguments; of the positional ones, what :meth:`hold` returned stands for what it holds.
 
         Returns
         -------
@@ -144,7 +165,10 @@ class ClusterExecutor(Executor):
         RuntimeError
             After :meth:`shutdown`.
         """
-        call = _Call(cloudpickle.dumps((fn, args, kwargs)))
+        held = tuple(value.there for value in args if isinstance(value, Held))
+        places = iter(range(len(held)))
+        sent = tuple(_Place(next(places)) if isinstance(value, Held) else value for value in args)
+        call = _Call(cloudpickle.dumps((fn, sent, kwargs)), held)
         with self._lock:
             if self._closed.is_set():
                 raise RuntimeError("cannot schedule new futures after shutdown")
@@ -154,6 +178,21 @@ class ClusterExecutor(Executor):
             self._send(call)
         call.answer.add_done_callback(lambda answer: self._withdraw(call) if answer.cancelled() else None)
         return call.answer
+
+    def hold(self, value: Any) -> Held:
+        """Send something to all workers once, for many calls.
+
+        Parameters
+        ----------
+        value : object
+            Such as the weights of a model, as bytes.
+
+        Returns
+        -------
+        Held
+            To be given to :meth:`submit` in its place.
+        """
+        return Held(self.client.scatter(value, broadcast=True))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls.
@@ -191,7 +230,7 @@ class ClusterExecutor(Executor):
         self._under_way.add(call)
         try:
             call.there = self.client.submit(
-                _opened, call.sealed, __version__, key=f"spread-{uuid4()}",
+                _opened, call.sealed, __version__, *call.held, key=f"spread-{uuid4()}",
                 resources=self.resources or None,
             )  # fmt: skip
             call.there.add_done_callback(lambda there: self._settle(call, there))
@@ -279,7 +318,7 @@ class ClusterExecutor(Executor):
                 last = time.monotonic()
 
 
-def _opened(sealed: bytes, version: str) -> Any:
+def _opened(sealed: bytes, version: str, *held: Any) -> Any:
     """Open a call on the worker and do it."""
     # before anything is unpickled: that imports the file systems
     for name, value in ENVIRONMENT.items():
@@ -287,4 +326,5 @@ def _opened(sealed: bytes, version: str) -> Any:
     if version != __version__:
         raise SpreadError(f"worker has spread {__version__}, {version} is expected; install the same on all workers")
     fn, args, kwargs = cloudpickle.loads(sealed)
+    args = tuple(held[value.number] if isinstance(value, _Place) else value for value in args)
     return fn(*args, **kwargs)

@@ -42,8 +42,42 @@ def save(path: str | Path, emulator: Emulator) -> None:
     emulator : Emulator
         What.
     """
-    modes = list(emulator.space.shape)
-    _write(path, _named(emulator), {"kind": "emulator", "shape": modes, "facts": asdict(emulator.facts)})
+    _write(path, packed(emulator))
+
+
+def packed(emulator: Emulator) -> bytes:
+    """An emulator as the bytes of its file, the same for equal emulators."""
+    return _bytes(
+        _named(emulator), {"kind": "emulator", "shape": list(emulator.space.shape), "facts": asdict(emulator.facts)}
+    )
+
+
+def unpacked(data: bytes, who: str | Path = "in memory") -> Emulator:
+    """An emulator from the bytes of its file.
+
+    Parameters
+    ----------
+    data : bytes
+        From :func:`packed`, or what :func:`save` wrote.
+    who : str or Path
+        Where they come from, for errors.
+
+    Returns
+    -------
+    Emulator
+
+    Raises
+    ------
+    NotFound
+        As :func:`load`.
+    """
+    arrays, header = _opened(data, "emulator", who)
+    try:
+        facts = facts_of(header["facts"])
+        like = eqx.filter_eval_shape(_skeleton, facts, tuple(header["shape"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotFound(f"checkpoint {who}: its header cannot be understood: {one_line(error)}; train again") from error
+    return _filled(who, like, arrays)
 
 
 def load(path: str | Path) -> Emulator:
@@ -64,13 +98,7 @@ def load(path: str | Path) -> Emulator:
     NotFound
         For a file that is not there, is not an emulator, is of another version, is cut off or was changed.
     """
-    arrays, header = _read(path, "emulator")
-    try:
-        facts = facts_of(header["facts"])
-        like = eqx.filter_eval_shape(_skeleton, facts, tuple(header["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise NotFound(f"checkpoint {path}: its header cannot be understood: {one_line(error)}; train again") from error
-    return _filled(path, like, arrays)
+    return unpacked(_content(path), path)
 
 
 def save_training(path: str | Path, state: Training, prepared: Prepared) -> None:
@@ -86,7 +114,7 @@ def save_training(path: str | Path, state: Training, prepared: Prepared) -> None
         What it learns from: only data that are the same can go on.
     """
     header = {"kind": "training", "data": _digest(_named(prepared.data)), "facts": asdict(prepared.facts)}
-    _write(path, _named(state), header)
+    _write(path, _bytes(_named(state), header))
 
 
 def load_training(path: str | Path, prepared: Prepared) -> Training:
@@ -108,7 +136,7 @@ def load_training(path: str | Path, prepared: Prepared) -> Training:
     NotFound
         As :func:`load`, and for other samples or another recipe.
     """
-    arrays, header = _read(path, "training")
+    arrays, header = _opened(_content(path), "training", path)
     if header.get("data") != _digest(_named(prepared.data)) or facts_of(header["facts"]) != prepared.facts:
         raise NotFound(
             f"checkpoint {path}: it was begun with other samples or another recipe; give those, or another file to"
@@ -180,38 +208,50 @@ def _digest(arrays: Arrays) -> str:
     return total.hexdigest()
 
 
-def _write(path: str | Path, arrays: Arrays, header: dict[str, Any]) -> None:
-    from safetensors.numpy import save_file
+def _bytes(arrays: Arrays, header: dict[str, Any]) -> bytes:
+    from safetensors.numpy import save as serialized
 
+    described = header | {"format": FORMAT, "sha256": _digest(arrays)}
+    return bytes(serialized(arrays, metadata={"spread": json.dumps(described, sort_keys=True)}))
+
+
+def _write(path: str | Path, data: bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    described = header | {"format": FORMAT, "sha256": _digest(arrays)}
     try:
-        save_file(arrays, aside, metadata={"spread": json.dumps(described)})
+        aside.write_bytes(data)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _read(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
+def _content(path: str | Path) -> bytes:
     if not Path(path).is_file():
         raise NotFound(f"checkpoint {path}: there is no such file; train an emulator first (spread emulate train)")
     try:
-        with safe_open(path, framework="numpy") as opened:
-            header = json.loads((opened.metadata() or {}).get("spread", "{}"))
-            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError, ValueError) as error:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise NotFound(f"checkpoint {path}: it cannot be read: {one_line(error)}") from error
+
+
+def _opened(data: bytes, kind: str, who: str | Path) -> tuple[Arrays, dict[str, Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialized
+
+    try:
+        arrays = deserialized(data)
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["spread"])
+    except (SafetensorError, KeyError, ValueError) as error:
         raise NotFound(
-            f"checkpoint {path}: it cannot be read, perhaps cut off: {one_line(error)}; make it anew"
+            f"checkpoint {who}: it is none of spread, or cut off: {one_line(error)}; copy it again or train anew"
         ) from error
     if header.get("format") != FORMAT:
         found = header.get("format", "no format of spread")
-        raise NotFound(f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install its version")
+        raise NotFound(f"checkpoint {who}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
-        raise NotFound(f"checkpoint {path}: expected an {kind}, got a {header.get('kind')}")
+        raise NotFound(f"checkpoint {who}: expected an {kind}, got a {header.get('kind')}")
     if header.get("sha256") != _digest(arrays):
-        raise NotFound(f"checkpoint {path}: its numbers are not those that were written; copy it again")
+        raise NotFound(f"checkpoint {who}: its numbers are not those that were written; copy it again")
     return arrays, header
