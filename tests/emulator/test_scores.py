@@ -100,6 +100,7 @@ def test_a_single_member_scores_half_of_its_distance():
     pair = comparison(1)
     assert value(scores.fair_crps(pair)) == pytest.approx(mean(np.abs(pair.emulated[0] - pair.truth), pair.area) / 2)
     assert np.isnan(value(scores.spread_skill(pair)))
+    assert np.isnan(value(scores.rank_chi2(pair)))
 
 
 def test_ranks_by_plain_loops():
