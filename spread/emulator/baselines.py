@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spread.emulator.covariance import MODES, Covariance
-from spread.emulator.pattern_scaling import DAILY_HARMONICS, MONTHLY_HARMONICS, PatternScaling, basis
+from spread.emulator.fitted_pattern import Fitted, month
 from spread.emulator.samples import Samples
 from spread.emulator.seasons import KNOTS, distance
 from spread.errors import BadModel, NotFound, did_you_mean
@@ -70,73 +71,7 @@ class Baseline(Protocol):
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Pattern scaling of one model, its residuals, and their standard deviation in every month.
-
-    Parameters
-    ----------
-    pattern : PatternScaling
-        The mean.
-    harmonics : int
-        Of the year.
-    deviation : ndarray
-        Standard deviation of residuals [K], whatever the warming, ``(month, cell)``.
-    residuals : ndarray
-        Of the training maps [K], ``(sample, cell)``.
-    day, warming : ndarray
-        Of the training maps, ``(sample,)``.
-    tas : ndarray
-        The training maps [K], ``(sample, cell)``.
-    """
-
-    pattern: PatternScaling
-    harmonics: int
-    deviation: Floats
-    residuals: NDArray[np.float32]
-    day: Floats
-    warming: Floats
-    tas: NDArray[np.floating]
-
-    @classmethod
-    def of(cls, samples: Samples, model: int) -> Fitted:
-        """Fit to the samples of one model."""
-        mine = samples.where(samples.model == model)
-        harmonics = MONTHLY_HARMONICS if samples.frequency == "mon" else DAILY_HARMONICS
-        pattern = PatternScaling.fit(mine.cells, mine.warming, mine.day, harmonics)
-        residuals = (mine.cells - response(pattern, harmonics, mine.warming, mine.day)).astype(np.float32)
-        months = month(mine.day)
-        absent = sorted(set(range(KNOTS)) - {int(m) for m in np.unique(months)})
-        if absent:
-            raise BadModel(
-                f"baselines: {samples.models[model]} has no training maps of months {absent}, counted from 0"
-            )
-        deviation = np.stack(
-            [np.sqrt(np.mean(np.square(residuals[months == m], dtype=np.float64), axis=0)) for m in range(KNOTS)]
-        )
-        # each month's line takes two numbers from its residuals; daily data have many for every coefficient
-        count = np.bincount(months, minlength=KNOTS) if samples.frequency == "mon" else np.full(KNOTS, np.inf)
-        factor = np.sqrt(1 / (1 - 2 / np.maximum(count, 3)))
-        return cls(pattern, harmonics, deviation * factor[:, None], residuals, mine.day, mine.warming, mine.cells)
-
-    def mean(self, warming: Floats, day: Floats) -> Floats:
-        """Of pattern scaling [K], ``(time, cell)``."""
-        return response(self.pattern, self.harmonics, warming, day)
-
-
-def month(day: Floats) -> NDArray[np.intp]:
-    """Of parts of a year, 0 to 11."""
-    return np.minimum((np.asarray(day, np.float64) * KNOTS).astype(np.intp), KNOTS - 1)
-
-
-def response(pattern: PatternScaling, harmonics: int, warming: Floats, day: Floats) -> Floats:
-    """Mean maps [K], ``(time, cell)``: :meth:`PatternScaling.response` of many steps, in double precision."""
-    of_year = basis(day, harmonics)
-    level, slope = (np.asarray(each, np.float64) for each in (pattern.mean, pattern.pattern))
-    return np.asarray(of_year @ level + np.asarray(warming, np.float64)[:, None] * (of_year @ slope))
-
-
-@dataclass(frozen=True)
-class _OfModels:
+class _OfModels(ABC):
     """What all methods keep."""
 
     fitted: Mapping[str, Fitted]
@@ -154,10 +89,11 @@ class _OfModels:
             made[member] = self._maps(model, np.asarray(warming, np.float64), np.asarray(day, np.float64), randoms)
         return made.reshape(members, len(step), *self.shape)
 
+    @abstractmethod
     def _maps(
         self, model: str, warming: Floats, day: Floats, randoms: list[np.random.Generator]
     ) -> NDArray[np.floating]:
-        raise NotImplementedError
+        """Of one member, with a generator for every map, ``(time, cell)``."""
 
     def _check(self, model: str, warming: Floats, day: Floats, step: NDArray[np.integer], members: int) -> None:
         if model not in self.fitted:

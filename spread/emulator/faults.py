@@ -51,7 +51,7 @@ ALARMS: Mapping[str, Alarm] = {
     "phase": Alarm(0.0, 3.0),
     "copied": Alarm(0.0, 0.0),
 }
-"""Of the scores with an ideal value; tolerances of ratios are those of the gates, that of the phase a tenth of a month."""
+"""Of scores with an ideal value; tolerances of ratios are those of the gates, that of the phase a tenth of a month."""
 
 _SCORES = {
     "ssr": scores.spread_skill, "spectrum": variability.spectrum_ratio, "global_sd": variability.global_mean_deviation,

@@ -191,7 +191,7 @@ def rank_chi2(given: Comparison, seed: int = 0) -> Score:
     Returns
     -------
     Score
-        About 1 where the truth could be one more member.
+        About 1 where the truth could be one more member; NaN with a single member.
 
     Notes
     -----
@@ -202,6 +202,8 @@ def rank_chi2(given: Comparison, seed: int = 0) -> Score:
     tables = _ranked(given, list(range(len(given.runs))), seed)
 
     def value(members: Members, counts: NDArray[np.integer]) -> float:
+        if len(members) < 2:
+            return float("nan")
         share = counts / counts.sum()
         departures = np.array([len(each[0]) * np.sum((share @ each - 1 / len(each[0])) ** 2) for each in tables])
         usual = departures[members].mean()

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from spread.emulator import variability
+from spread.emulator.comparison import Comparison
+from spread.emulator.estimates import estimate
 from spread.emulator.faults import ALARMS, FAULTS, PERFECT, seeded
+from spread.emulator.gates import SPECTRUM
 from spread.emulator.synthetic import SyntheticClimate
 
 CLIMATE = SyntheticClimate()
@@ -24,13 +28,29 @@ def test_every_alarm_is_needed():
 
 def test_false_alarms_are_rare(capsys):
     seeds = 50
-    rung = {name: 0 for name in ALARMS}
+    rung = dict.fromkeys(ALARMS, 0)
     for seed in range(100, 100 + seeds):
         for name in seeded(PERFECT, CLIMATE, seed=seed):
             rung[name] += 1
     with capsys.disabled():
         print(f"\nfalse alarms of a perfect emulator in {seeds} seeds: {rung}")
     assert sum(rung.values()) <= 1
+
+
+def test_the_gate_of_the_spectrum_is_seldom_missed_by_chance(capsys):
+    seeds, missed = 50, 0
+    for seed in range(seeds):
+        truth, drawn = CLIMATE.draw(1, 1000 + 2 * seed)[0], CLIMATE.draw(10, 1001 + 2 * seed)
+        pair = Comparison(drawn, truth, CLIMATE.area, CLIMATE.day, CLIMATE.year, CLIMATE.forced)
+        ratio, own = (estimate(each(pair)) for each in (variability.spectrum_ratio, variability.spectrum_of_truth))
+        missed += not gate_of_spectrum(ratio, own.time_error / own.value)
+    with capsys.disabled():
+        print(f"\nthe gate of the spectrum is missed by a perfect emulator in {missed} of {seeds} seeds")
+    assert missed <= 3
+
+
+def gate_of_spectrum(ratio, error):
+    return bool(np.all(np.abs(ratio.value - 1) <= SPECTRUM + error))
 
 
 def test_the_synthetic_climate_has_the_variance_and_the_mean_that_it_says():

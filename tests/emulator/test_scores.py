@@ -100,6 +100,7 @@ def test_a_single_member_scores_half_of_its_distance():
     pair = comparison(1)
     assert value(scores.fair_crps(pair)) == pytest.approx(mean(np.abs(pair.emulated[0] - pair.truth), pair.area) / 2)
     assert np.isnan(value(scores.spread_skill(pair)))
+    assert np.isnan(value(scores.rank_chi2(pair)))
 
 
 def test_ranks_by_plain_loops():
@@ -277,9 +278,22 @@ def test_what_does_not_fit_is_refused_all_at_once():
     with pytest.raises(BadModel, match=r"emulated: expected .*area: expected .*year: expected one for each"):
         comparison(emulated=np.zeros((2, 5, 3, 4)), area=np.ones((2, 2)), year=np.arange(5))
     broken, year = comparison().truth.copy(), comparison().year.copy()
-    broken[3, 1, 1], year[0] = np.nan, 1995
+    broken[3, 1, 1], year[:2] = np.nan, 1991
     with pytest.raises(BadModel, match=r"truth: 1 values are absent.*the sum 12.*whole years"):
         comparison(truth=broken, area=np.ones((3, 4)), year=year)
+
+
+def test_daily_runs_may_have_leap_years():
+    days = np.array([365, 366, 365, 365])
+    random = np.random.default_rng(10)
+    pair = comparison(
+        3, emulated=random.standard_normal((3, days.sum(), 3, 4)), truth=random.standard_normal((days.sum(), 3, 4)),
+        year=np.repeat(np.arange(2003, 2007), days), day=np.concatenate([(np.arange(n) + 0.5) / n for n in days]),
+    )  # fmt: skip
+    assert pair.in_year.shape == (4, 365)
+    assert pair.in_year[2, 0] == 365 + 366
+    for each in score_all(pair).values():
+        assert np.isfinite(each.value).all()
 
 
 def test_inputs_are_not_modified_and_scores_do_not_depend_on_the_order_of_steps():
