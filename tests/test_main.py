@@ -335,7 +335,7 @@ def test_whatif_shows_pairs_and_attributes_several(tmp_path, capsys):
     [
         (["land", "run", "fire=NoFir"], "did you mean 'NoFire'"),
         (["land", "run", "--site", "95"], "-90 to 90"),
-        (["land", "run", "--forcing", "nowhere.nc"], "cannot be read"),
+        (["land", "run", "--forcing", "nowhere.nc"], "not found"),
         (["land", "run", "--draws", "-1"], "0 or more"),
         (["land", "run", "--workers", "2"], "of what cluster"),
         (["whatif", "warmer"], "expected co2-YEAR"),

@@ -95,7 +95,7 @@ def on_field(simulated: xr.Dataset, forcing: xr.Dataset) -> xr.Dataset:
         values = field.transpose(*lead, "cell").values
         whole = np.full((*values.shape[:-1], int(np.prod(shape, dtype=int))), np.nan, values.dtype)
         whole[..., place] = values
-        data[name] = xr.Variable((*lead, *dims), whole.reshape(*values.shape[:-1], *shape), field.attrs)
+        data[name] = xr.Variable((*lead, *dims), whole.reshape((*values.shape[:-1], *shape)), field.attrs)
     kept = {n: c for n, c in forcing.variables.items() if n in (*_PLACES, "orog")}
     coords = {n: c.variable for n, c in simulated.coords.items() if "cell" not in c.dims and n not in kept}
     return xr.Dataset(data, coords=coords | kept, attrs=simulated.attrs)
