@@ -112,12 +112,14 @@ def evaluate(
         rows.append(Row(name, {**score_all(comparison, seed), "copied": _exact(copied)}, kind))
     assert comparison is not None
     own = estimate(variability.spectrum_of_truth(comparison), seed=seed)
+    there = own.value > variability.NO_POWER * own.value.sum()
+    uncertain = np.where(there, own.time_error / np.where(there, own.value, 1.0), 0.0)
     sampling = tails.sampling_variance(comparison, seed=seed)
     notes.append(
         f"The truth's own q99 is known to {np.sqrt(sampling):.3f} K, and its power to"
-        f" {np.max(own.time_error / own.value):.1%} at the least certain wavenumber, from the years of one run."
+        f" {uncertain.max():.1%} at the least certain wavenumber, from the years of one run."
     )
-    found = gates(rows, split.in_range, own.time_error / own.value, sampling, dict(flagged or {}))
+    found = gates(rows, split.in_range, uncertain, sampling, dict(flagged or {}))
     years = (int(test.year.min()), int(test.year.max()))
     return Scorecard(split.kind, test.runs[test.run[0]], years, tuple(rows), tuple(found), tuple(notes))
 

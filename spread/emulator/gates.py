@@ -94,13 +94,15 @@ def _spread(row: Row) -> Gate:
 
 def _spectrum(row: Row, error: NDArray[np.float64]) -> Gate:
     ratio = row.scores["spectrum"].value
+    there = np.isfinite(ratio)
+    ratio = np.where(there, ratio, 1.0)
     allowed = SPECTRUM + np.nan_to_num(error)
     at = int(np.argmax(np.abs(ratio - 1) - allowed))
     limit = (1 - float(allowed[at]), 1 + float(allowed[at]))
     beyond = int(np.sum(np.abs(ratio - 1) > allowed))
     sentence = (
         f"power at wavenumber {at} is {ratio[at]:.3f} of the truth's, {limit[0]:.3f} to {limit[1]:.3f};"
-        f" outside at {beyond} of {len(ratio)} wavenumbers"
+        f" outside at {beyond} of {there.sum()} wavenumbers"
     )
     return Gate("spectrum", row.name, float(ratio[at]), limit, beyond == 0, sentence)
 

@@ -149,7 +149,7 @@ class Scorecard:
 
 def worst(ratio: Estimate) -> int:
     """The wavenumber whose ratio is farthest from one."""
-    return int(np.argmax(np.abs(ratio.value - 1)))
+    return int(np.argmax(np.nan_to_num(np.abs(ratio.value - 1))))
 
 
 def _number(given: Estimate | None, error: str) -> str:

@@ -19,6 +19,10 @@ DAYS = 365.25
 
 Counts = NDArray[np.integer]
 
+NO_POWER = 1e-6
+"""Share of the truth's power below which a wavenumber is not there to be compared: a model whose own grid is coarser than
+the common one has none at the smallest scales."""
+
 
 def spectrum_ratio(given: Comparison) -> Score:
     """Power of the emulator's anomalies over that of the truth's, by zonal wavenumber.
@@ -31,13 +35,14 @@ def spectrum_ratio(given: Comparison) -> Score:
     Returns
     -------
     Score
-        An array, from wavenumber 0 to half the number of longitudes.
+        An array, from wavenumber 0 to half the number of longitudes; NaN where the truth has no power.
     """
     power = _power(given)
 
     def value(members: Members, counts: Counts) -> Floats:
         mean = np.einsum("ryk,y->rk", power, counts / counts.sum())
-        return np.asarray(mean[members].mean(axis=0) / mean[-1])
+        known = mean[-1] > NO_POWER * mean[-1].sum()
+        return np.where(known, mean[members].mean(axis=0) / np.where(known, mean[-1], 1.0), np.nan)
 
     return Score("spectrum ratio", "", value, given.members, len(given.years))
 

@@ -240,7 +240,8 @@ def _map(
         how = {"cmap": "viridis"}
     drawn = axes.pcolormesh(edges_lon, edges_lat, values, rasterized=True, **how)
     for line in coastlines():
-        axes.plot(np.asarray(line)[:, 0] % 360, np.asarray(line)[:, 1], color="#222222", linewidth=0.5)
+        for part in _unbroken(line):
+            axes.plot(part[:, 0], part[:, 1], color="#222222", linewidth=0.5)
     axes.set_xlim(edges_lon[0], edges_lon[-1])
     axes.set_ylim(-90, 90)
     axes.set_xticks([])
@@ -251,6 +252,12 @@ def _map(
     )
     bar.ax.tick_params(labelsize=8)
     bar.set_label(unit, fontsize=8)
+
+
+def _unbroken(line: Floats) -> list[Floats]:
+    """A coastline in pieces that do not leave the map at its edge, longitudes 0 to 360."""
+    moved = np.column_stack([line[:, 0] % 360, line[:, 1]])
+    return np.split(moved, np.flatnonzero(np.abs(np.diff(moved[:, 0])) > 180) + 1)
 
 
 def _calm(axes: Any, label: str, unit: str, grid: str = "y") -> None:
