@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spread.diffusion import Training
 from spread.emulator.coherence import Coherence
 from spread.emulator.emulator import Emulator, Facts, Local
 from spread.emulator.marginals import LEVELS, Marginals
@@ -23,7 +22,7 @@ from spread.emulator.pattern_scaling import PatternScaling, basis
 from spread.emulator.scale import Scale
 from spread.emulator.seasons import KNOTS
 from spread.emulator.spaces import REMAINING, AbstractSpace, Grid, Patterns
-from spread.emulator.training import Prepared, Recipe, started
+from spread.emulator.training import Course, Prepared, Recipe, started
 from spread.errors import NotFound, one_line
 
 FORMAT = "spread-emulator-1"
@@ -101,14 +100,14 @@ def load(path: str | Path) -> Emulator:
     return unpacked(_content(path), path)
 
 
-def save_training(path: str | Path, state: Training, prepared: Prepared) -> None:
+def save_training(path: str | Path, state: Course, prepared: Prepared) -> None:
     """Write a training that is under way, to be gone on with.
 
     Parameters
     ----------
     path : str or Path
         Where.
-    state : Training
+    state : Course
         As :func:`spread.emulator.training.train` hands it over.
     prepared : Prepared
         What it learns from: only data that are the same can go on.
@@ -117,7 +116,7 @@ def save_training(path: str | Path, state: Training, prepared: Prepared) -> None
     _write(path, _bytes(_named(state), header))
 
 
-def load_training(path: str | Path, prepared: Prepared) -> Training:
+def load_training(path: str | Path, prepared: Prepared) -> Course:
     """Read a training, to go on with the same data and recipe.
 
     Parameters
@@ -129,7 +128,7 @@ def load_training(path: str | Path, prepared: Prepared) -> Training:
 
     Returns
     -------
-    Training
+    Course
 
     Raises
     ------
@@ -173,7 +172,7 @@ def _skeleton(facts: Facts, shape: tuple[int, ...]) -> Emulator:
         colour = jnp.zeros((models, KNOTS, modes, modes))
         space = Patterns(jnp.zeros((cells, modes)), colour, jnp.zeros(cells), jnp.zeros((models, cells, left)))
     state, _ = started(space, facts, recipe)
-    return Emulator((local,) * models, space, state.average, Coherence(jnp.zeros(shape)), facts)
+    return Emulator((local,) * models, space, state.best, Coherence(jnp.zeros(shape)), facts)
 
 
 def _named(tree: Any) -> Arrays:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from spread.diffusion import AbstractDenoiser, Noise, Preconditioned, Training, fit
+from spread.diffusion import AbstractDenoiser, Noise, Preconditioned, Training, denoising_loss, fit
 from spread.emulator.backbones import PatchTransformer, PatternNetwork
 from spread.emulator.coherence import Coherence
 from spread.emulator.condition import Condition, withheld
@@ -26,6 +27,12 @@ from spread.emulator.scale import Scale
 from spread.emulator.seasons import weights
 from spread.emulator.spaces import MODES, AbstractSpace, Grid, Patterns
 from spread.errors import BadModel
+
+BLOCK_OF_YEARS, KEPT_BACK = 5, 0.1
+"""Years that are kept back together, for neighbours are alike, and the share of them."""
+
+JUDGED = 4096
+"""Most maps that the loss of years kept back is taken over, evenly chosen."""
 
 Progress = Callable[[int, int, float], None]
 """Called with steps made, steps asked for, and the mean loss since the last call."""
@@ -74,6 +81,30 @@ class Recipe:
             raise BadModel("recipe: " + "; ".join(wrong))
 
 
+class Course(eqx.Module):
+    """A training that is under way, and the best network so far.
+
+    Parameters
+    ----------
+    training : Training
+        Where it is.
+    best : AbstractDenoiser
+        The running mean whose loss on years that were kept back is the lowest; at first the one that has learned
+        nothing, which is the Gaussian emulator.
+    best_loss : array
+        That loss.
+    """
+
+    training: Training
+    best: AbstractDenoiser
+    best_loss: Float[Array, ""]
+
+    @property
+    def step(self) -> int:
+        """How many steps were made."""
+        return int(self.training.step)
+
+
 class Prepared(eqx.Module):
     """What training needs of the samples, and all of the emulator that is not the network.
 
@@ -81,6 +112,9 @@ class Prepared(eqx.Module):
     ----------
     data : tuple
         Samples in the space of the diffusion, with their conditions.
+    kept_back : ndarray
+        Samples by which the best network is chosen and from which none learns: some blocks of years of every run,
+        ``(sample,)``.
     local : tuple of Local
         For each model.
     space : AbstractSpace
@@ -89,6 +123,7 @@ class Prepared(eqx.Module):
     """
 
     data: tuple[NDArray[np.float32], Condition]
+    kept_back: NDArray[np.bool_]
     local: tuple[Local, ...]
     space: AbstractSpace
     coherence: Coherence
@@ -154,7 +189,17 @@ def prepare(
         np.asarray(samples.model, np.int32), np.asarray(samples.scenario, np.int32), standard.astype(np.float32),
         samples.day.astype(np.float32),
     )  # fmt: skip
-    return Prepared((white, cond), tuple(local), space, coherence, facts)
+    return Prepared((white, cond), _kept_back(samples, recipe.seed), tuple(local), space, coherence, facts)
+
+
+def _kept_back(samples: Samples, seed: int) -> NDArray[np.bool_]:
+    """One block of years in ten of each run, by chance; none where there are too few blocks."""
+    blocks = samples.year // BLOCK_OF_YEARS
+    pairs = np.stack([samples.run, blocks], 1)
+    known, which = np.unique(pairs, axis=0, return_inverse=True)
+    count = max(1, round(KEPT_BACK * len(known))) if len(known) >= 5 else 0
+    chosen = np.random.default_rng(seed).permutation(len(known))[:count]
+    return np.isin(which.ravel(), chosen)
 
 
 def _local(samples: Samples, mine: NDArray[np.integer], harmonics: int) -> tuple[Local, NDArray[np.float32]]:
@@ -189,7 +234,7 @@ def _facts(samples: Samples, harmonics: int, recipe: Recipe, synthetic: bool) ->
     )  # fmt: skip
 
 
-def started(space: AbstractSpace, facts: Facts, recipe: Recipe) -> tuple[Training, optax.GradientTransformation]:
+def started(space: AbstractSpace, facts: Facts, recipe: Recipe) -> tuple[Course, optax.GradientTransformation]:
     """Training before its first step, and its optimiser."""
     key = jax.random.key(recipe.seed)
     models, scenarios = len(facts.models), len(facts.scenarios)
@@ -203,13 +248,14 @@ def started(space: AbstractSpace, facts: Facts, recipe: Recipe) -> tuple[Trainin
         0.0, recipe.learning_rate, max(1, recipe.steps // 20), max(2, recipe.steps), recipe.learning_rate / 100
     )
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    return Training.start(Preconditioned(network), optimizer), optimizer
+    state = Training.start(Preconditioned(network), optimizer)
+    return Course(state, state.average, jnp.asarray(jnp.inf, jnp.float32)), optimizer
 
 
 def train(
-    prepared: Prepared, recipe: Recipe | None = None, state: Training | None = None, progress: Progress | None = None,
-    keep: Callable[[Training], None] | None = None, every: int = 500,
-) -> tuple[Emulator, Training, NDArray[np.float64]]:  # fmt: skip
+    prepared: Prepared, recipe: Recipe | None = None, state: Course | None = None, progress: Progress | None = None,
+    keep: Callable[[Course], None] | None = None, every: int = 250,
+) -> tuple[Emulator, Course, NDArray[np.float64]]:  # fmt: skip
     """Train the network, or go on with it.
 
     Parameters
@@ -218,19 +264,20 @@ def train(
         From :func:`prepare`.
     recipe : Recipe, optional
         The one of the preparation.
-    state : Training, optional
+    state : Course, optional
         To go on from, as ``keep`` was given it; the end is the same, to the last bit, as without the interruption.
     progress : callable, optional
         Told how far it is.
     keep : callable, optional
         Given the state every so many steps, to be written down.
     every : int
-        Steps between two such calls.
+        Steps between two such calls, and two looks at the loss of the years kept back.
 
     Returns
     -------
     Emulator
-    Training
+        With the network that was best on the years kept back.
+    Course
         Its last state.
     ndarray
         Loss of each step made here.
@@ -242,21 +289,50 @@ def train(
     """
     recipe = Recipe(**prepared.facts.recipe) if recipe is None else recipe  # type: ignore[arg-type]
     begun, optimizer = started(prepared.space, prepared.facts, recipe)
-    state = begun if state is None else state
-    data = jax.tree.map(jnp.asarray, prepared.data)
+    course = begun if state is None else state
+    taught, judged = _parted(prepared)
     batch = _batches(recipe.batch, len(prepared.facts.models), len(prepared.facts.scenarios))
+    if state is None:
+        course = _judged(course, judged)
     losses = []
-    while int(state.step) < recipe.steps:
-        count = min(every, recipe.steps - int(state.step))
-        state, made = fit(
-            state, optimizer, batch, data, jax.random.key(recipe.seed + 1), count, noise=Noise(), chunk=every
-        )
+    while course.step < recipe.steps:
+        count = min(every - course.step % every, recipe.steps - course.step)
+        key = jax.random.key(recipe.seed + 1)
+        now, made = fit(course.training, optimizer, batch, taught, key, count, noise=Noise(), chunk=every)
+        course = _judged(Course(now, course.best, course.best_loss), judged)
         losses.append(made)
         if keep is not None:
-            keep(state)
+            keep(course)
         if progress is not None:
-            progress(int(state.step), recipe.steps, float(made.mean()))
-    return prepared.emulator(state.average), state, np.concatenate(losses) if losses else np.zeros(0)
+            progress(course.step, recipe.steps, float(made.mean()))
+    return prepared.emulator(course.best), course, np.concatenate(losses) if losses else np.zeros(0)
+
+
+def _parted(prepared: Prepared) -> tuple[Any, Any]:
+    """Samples to learn from, and those to judge by; all of them where none was kept back."""
+    back = np.flatnonzero(prepared.kept_back)
+    chosen = back[:: max(1, len(back) // JUDGED)] if back.size else None
+    learned = np.flatnonzero(~prepared.kept_back)
+
+    def part(rows: NDArray[np.intp]) -> Any:
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), prepared.data)
+
+    return part(learned), None if chosen is None else part(chosen)
+
+
+def _judged(course: Course, judged: Any) -> Course:
+    """The course with its network as the best if it is: without years kept back the last one is."""
+    if judged is None:
+        return Course(course.training, course.training.average, course.best_loss)
+    loss = _loss(course.training.average, *judged)
+    if loss < course.best_loss:
+        return Course(course.training, course.training.average, loss)
+    return course
+
+
+@eqx.filter_jit
+def _loss(denoiser: AbstractDenoiser, x: jax.Array, cond: Condition) -> jax.Array:
+    return denoising_loss(denoiser, x, cond, jax.random.key(0), Noise())
 
 
 def _batches(size: int, models: int, scenarios: int) -> Callable[..., tuple[jax.Array, Condition]]:

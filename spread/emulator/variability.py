@@ -20,7 +20,7 @@ DAYS = 365.25
 Counts = NDArray[np.integer]
 
 NO_POWER = 1e-6
-"""Share of the truth's power below which a wavenumber is not there to be compared: a model whose own grid is coarser than
+"""Share of the truth's power below which a wavenumber is not there to be compared: a model whose grid is coarser than
 the common one has none at the smallest scales."""
 
 
