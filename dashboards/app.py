@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -99,6 +100,7 @@ def _page_of_words(words: str, theme: str) -> pn.Template:
 def _filled(roots: dict[str, Any], theme: str, heading: str, alarm: str, footer: str) -> pn.Template:
     here = files("dashboards")
     template = pn.Template((here / "page.html").read_text(encoding="utf-8"))
+    template.location = True
     for name, root in roots.items():
         template.add_panel(name, root)
     style = (here / "page.css").read_text(encoding="utf-8")
@@ -152,6 +154,7 @@ def serve(
     prefix: str = "",
     maximum_sessions: int = MAXIMUM_SESSIONS,
     show: bool = False,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -163,22 +166,36 @@ def serve(
         See :func:`options`.
     maximum_sessions : int
         Pages open at once.
+    say : callable
+        Takes a line when the server is ready, with its URL.
 
     Raises
     ------
     NotFound
         If a report is not there, or the port is taken.
     """
-    shelf = Shelf(reports)
     prepare()
+    say("dashboard: opening the reports")
+    shelf = Shelf(reports)
     warm(shelf)
     page = Page(shelf, maximum_sessions)
     try:
-        pn.serve({"/": page.make}, extra_patterns=files_of(shelf), **options(address, port, origins, prefix, show))
+        server = pn.serve(
+            {"/": page.make},
+            extra_patterns=files_of(shelf),
+            start=False,
+            **options(address, port, origins, prefix, show),
+        )
     except OSError as error:
         raise NotFound(
             f"dashboard: cannot listen on {address}:{port}: {error.strerror or error}; try --port"
         ) from error
+    say(f"dashboard: http://{address}:{server.port}{server.prefix}/ (stop it with Ctrl-C)")
+    try:
+        server.run_until_shutdown()
+    finally:
+        with contextlib.suppress(Exception):
+            server.stop()
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A map on the page: Equal Earth, coastlines as paths, hatching as lines of the plane; drawn once, then given numbers."""
+"""A map on the page: Equal Earth, coastlines as paths, hatching as lines of the plane; drawn once, then only filled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The plume and the bars beside it, drawn once a session and then only given other numbers.
 
-The numbers are those of :func:`spread.figures.plume_frames` and :func:`spread.figures.bar_frames`. HoloViews takes seconds to
-build this figure anew; a change of definition must be there at once, so that only the columns behind the marks change.
+The numbers are those of :func:`spread.figures.plume_frames` and :func:`spread.figures.bar_frames`. HoloViews takes
+seconds to build this figure anew; a change of definition must be there at once, so that only the columns behind the
+marks change.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Plume:
         self.scenarios = [e for e in report.study.experiments if e in there]
         self.y = Range1d(0.0, 1.0)
         self.left = figure(
-            frame_height=_HEIGHT, sizing_mode="stretch_width", y_range=self.y, x_range=Range1d(1850, 2100), tools=_TOOLS,
-            toolbar_location="right", active_drag=None,
+            frame_height=_HEIGHT, sizing_mode="stretch_width", y_range=self.y, x_range=Range1d(1850, 2100),
+            tools=_TOOLS, toolbar_location="right", active_drag=None,
         )  # fmt: skip
         self.right = figure(
             frame_height=_HEIGHT, sizing_mode="stretch_width", y_range=self.y, tools="", toolbar_location=None,
@@ -71,7 +72,7 @@ class Plume:
         self.right.xaxis.major_tick_line_color = None
 
     def _lines(self, report: Report) -> None:
-        """Bands below, models above them, the middle on top: what is read first covers the rest."""
+        """Bands below, models above, the middle on top: what is read first covers the rest."""
         self.bands, self.threads, self.middles = {}, {}, {}
         shown: dict[str, list[Any]] = {}
         names = [HISTORICAL, *self.scenarios]
@@ -205,8 +206,7 @@ class Plume:
         columns = ["Year", "centre", "low", "high", "count"]
         self.middles[name].data = {c: middle[c].to_numpy() for c in columns} | {"scenario": [said] * len(middle)}
         self.items[name].visible = bool(len(band))
-        number = int(band["count"].max()) if len(band) else 0
-        self.items[name].label = said_as(f"{said} ({voters(report, number)})")
+        self.items[name].label = said_as(said)
 
     def _boxes(self, report: Report, ends: Frames, says: str) -> dict[str, Any]:
         bands = ends.bands

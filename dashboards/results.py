@@ -99,7 +99,7 @@ def redefined(
         )
         for data in (change["change"], anomalies["anomaly"])
     )
-    found, silent = _answers(report, study, anomalies, change) if answers else ({}, {})
+    found, silent = _answers(report, study, anomalies, change) if answers else (_kept(report), {})
     return replace(
         report, study=study, yearly=anomalies, change=change, across=across, plume=plume, failures=failures,
         observations=_observations(report, study), answers=found, silent=silent,
@@ -139,7 +139,7 @@ def _answers(
     """Answers made anew where reduced members are enough, kept where a definition does not touch them."""
     plain = study.model_copy(update={"constraint": None, "weights": None})
     found, silent = ensemble.answers(plain, anomalies, change)
-    found |= {name: report.answers[name] for name in ("maps", "weights") if name in report.answers}
+    found |= _kept(report)
     same = study.base_period == report.study.base_period
     for name in ("constraint", "weights"):
         if name in report.silent:
@@ -153,6 +153,11 @@ def _answers(
                 f"the constraint was made against {base}; run the study with this base period to have another"
             )
     return found, silent
+
+
+def _kept(report: Report) -> dict[str, xr.Dataset]:
+    """Answers that a definition does not touch."""
+    return {name: report.answers[name] for name in ("maps", "weights") if name in report.answers}
 
 
 def _observations(report: Report, study: Study) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How figures look on the page, by day and by night: colours, calm axes, words above them, and words for screen readers."""
+"""How figures look on the page, by day and by night: colours, calm axes, words above them and for screen readers."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ class Offers(NamedTuple):
 
 _NAMES = {
     "report": "reports", "view": "views", "region": "regions", "season": "seasons", "period": "periods",
-    "votes": "votes", "range": "ranges", "scenario": "scenarios", "moment": "moments", "model": "models", "answer": "answers",
+    "votes": "votes", "range": "ranges", "scenario": "scenarios", "moment": "moments", "model": "models",
+    "answer": "answers",
 }  # fmt: skip
 
 

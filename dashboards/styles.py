@@ -15,11 +15,12 @@ GROUP = """
 :host { font: inherit; }
 label { color: var(--soft); font-size: 12.5px; margin-bottom: 3px; }
 .bk-btn-group { flex-wrap: wrap; }
-.bk-btn { color: var(--ink); background: var(--paper); border: 1px solid var(--edge); font: inherit; font-size: 14px;
+:host .bk-btn-group > button.bk-btn { color: var(--ink); background: var(--paper); border: 1px solid var(--edge); font: inherit; font-size: 14px;
   height: 36px; padding: 0 12px; cursor: pointer; }
 .bk-btn:first-child { border-radius: 8px 0 0 8px; }
 .bk-btn:last-child { border-radius: 0 8px 8px 0; }
-.bk-btn:hover { background: var(--panel); }
+:host .bk-btn-group > button.bk-btn:hover { background: var(--panel); }
+.bk-btn:focus:not(:focus-visible) { outline: none !important; }
 :host .bk-btn-group > button.bk-btn.bk-active { background: var(--link); border-color: var(--link); color: var(--on-link); box-shadow: none !important; }
 .bk-btn:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; z-index: 1; }
 """
@@ -29,6 +30,7 @@ TABS = """
 .bk-btn-group { gap: 4px; flex-wrap: wrap; }
 .bk-btn { color: var(--soft); background: transparent; border: 0; border-bottom: 3px solid transparent; border-radius: 0;
   font: inherit; font-size: 16px; height: 44px; padding: 0 14px; cursor: pointer; }
+.bk-btn:focus:not(:focus-visible) { outline: none !important; }
 .bk-btn:hover { color: var(--ink); background: transparent; border-bottom-color: var(--edge); }
 :host .bk-btn-group > button.bk-btn.bk-active { color: var(--ink); font-weight: 650; border-bottom-color: var(--link); background: transparent;
   box-shadow: none !important; }
@@ -46,7 +48,7 @@ TEXT = """
 :host { color: var(--ink); font: inherit; }
 h2 { font-size: 21px; line-height: 1.3; margin: 0 0 4px; font-weight: 650; letter-spacing: -.01em; }
 h3 { font-size: 16px; line-height: 1.35; margin: 0 0 2px; font-weight: 650; }
-p { margin: 4px 0; max-width: 104ch; line-height: 1.5; }
+p { margin: 4px 0; max-width: 1000px; line-height: 1.5; }
 .lead { font-size: 16px; }
 .soft { color: var(--soft); font-size: 13.5px; }
 .none { padding: 12px 14px; background: var(--panel); border-radius: 8px; border-left: 4px solid var(--edge); }
@@ -74,7 +76,7 @@ th { position: sticky; top: 0; background: var(--panel); font-weight: 600; white
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.k { white-space: nowrap; }
 td.w { min-width: 200px; }
-td.u { min-width: 180px; word-break: break-all; font-size: 12px; color: var(--soft); }
+td.u { min-width: 340px; word-break: break-all; font-size: 12px; color: var(--soft); }
 tr:last-child td { border-bottom: 0; }
 .dot { display: inline-block; width: 10px; height: 10px; margin-right: 6px; border-radius: 50%; background: var(--paint); }
 mark { background: var(--mark); color: inherit; border-radius: 3px; }

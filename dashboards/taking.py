@@ -1,6 +1,7 @@
 """What can be taken away: figures and numbers as files, at a URL that says what is chosen.
 
-A link works with the keyboard and from a script, is checked like the page's own URL, and needs no browser on the server.
+A link works with the keyboard and from a script, is checked like the page's own URL, and needs no browser on the
+server.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ class MapsView(View):
         changes, spreads = colour_maps(session.results.report)
         self.mean, self.sd = Globe(session.theme, True, changes), Globe(session.theme, False, spreads)
         columns = [
-            pn.Column(head, pn.pane.Bokeh(globe.figure, sizing_mode="scale_width", aspect_ratio=1.72, margin=0), margin=0,
-                      styles={"flex": "1 1 340px", "min-width": "0"})
+            pn.Column(head, pn.pane.Bokeh(globe.figure, sizing_mode="scale_width", aspect_ratio=1.72, margin=0),
+                      margin=0, styles={"flex": "1 1 340px", "min-width": "0"})
             for head, globe in ((self.left_head, self.mean), (self.right_head, self.sd))
         ]  # fmt: skip
         self.body.extend([
@@ -79,9 +79,11 @@ class MapsView(View):
         self.right_head.object = f"<h3>How far {'runs' if report.study.votes == 'all' else 'models'} differ</h3>"
         self.mean.show(maps, "mean", unit.factor, f"change from {base} [{unit.name}]", unit.name, robust)
         self.sd.show(maps, "sd", unit.factor, f"standard deviation [{unit.name}]", unit.name, False)
-        self.mean.describe(f"Map of {title}, {figures.label(state.scenario)}, {who}. {_extremes(maps['mean'], unit)}")
+        shown = f"{title}, {figures.label(state.scenario)}, {who}"
+        self.mean.describe(f"Map of {shown}. {_extremes(maps['mean'], unit)}")
         self.sd.describe(f"Map of the standard deviation across {votes}. {_extremes(maps['sd'], unit)}")
-        kept = f" Maps are those of the report: against {base}, {report.across.attrs.get('votes', 'every model')} with a vote."
+        voting = report.across.attrs.get("votes", "every model")
+        kept = f" Maps are those of the report: against {base}, {voting} with a vote."
         self.notes.object = f"<p class='soft'>{escape(FINDINGS['maps'](report) + kept)}</p>"
         self.taken.update()
 

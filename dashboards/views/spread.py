@@ -95,12 +95,14 @@ class SpreadView(View):
 
     def _cards(self, report: Report) -> str:
         unit, cards = figures.unit(report), []
-        for row in self.ends.bands.itertuples():
-            tint = paint(figures.colour(report, str(row.experiment_id)), self.session.theme)
-            between = f"{_number(row.low)} to {_number(row.high)}" if np.isfinite(row.low) else "no range"
+        for row in self.ends.bands.to_dict("records"):
+            experiment = str(row["experiment_id"])
+            tint = paint(figures.colour(report, experiment), self.session.theme)
+            between = f"{_number(row['low'])} to {_number(row['high'])}" if np.isfinite(row["low"]) else "no range"
             cards.append(
-                f"<li style='--paint: {tint}'>{escape(figures.label(str(row.experiment_id)))}"
-                f"<b>{_number(row.centre)} {escape(unit.name)}</b><span>{between}</span></li>"
+                f"<li style='--paint: {tint}'>{escape(figures.label(experiment))}"
+                f"<b>{_number(row['centre'])} {escape(unit.name)}</b><span>{between}<br>"
+                f"{escape(figures.voters(report, int(row['count'])))}</span></li>"
             )
         return f"<ul class='cards'>{''.join(cards)}</ul>"
 
@@ -162,8 +164,13 @@ class SpreadView(View):
         across = report.across.sel(where).rename({name: f"period_{name}" for name in report.across.data_vars})
         anomaly = report.yearly["anomaly"].sel(where).reset_coords(drop=True)
         found = xr.merge([anomaly, plume, across], compat="override", combine_attrs="drop")
-        attrs = {"base_period": report.across.attrs["base_period"], "region": state.region, "season": state.season,
-                 "votes": str(report.plume.attrs.get("votes", "")), "variable_id": report.study.variable_id}  # fmt: skip
+        attrs = {
+            "base_period": report.across.attrs["base_period"],
+            "region": state.region,
+            "season": state.season,
+            "votes": str(report.plume.attrs.get("votes", "")),
+            "variable_id": report.study.variable_id,
+        }
         return found.assign_attrs(attrs)
 
 
@@ -191,7 +198,7 @@ def _headline(report: Report, period: str, ends: Frames, constrained: bool) -> s
     text += f" ({ends.centre}{', constrained' if constrained else ''})."
     width = bands["high"] - bands["low"]
     if width.notna().any() and width.max() > 0:
-        at = bands.loc[width.idxmax()]
+        at = bands.iloc[int(width.fillna(-1.0).to_numpy().argmax())]
         text += f" They disagree most under {figures.label(at['experiment_id'])}, by {_number(width.max())} {unit}"
         text += f" ({figures.band(report)})."
     return text

@@ -60,7 +60,9 @@ def inverse_equal_earth(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
     for _ in range(12):
         square = theta**2
         reached = theta * (_A[0] + square * (_A[1] + square**2 * (_A[2] + _A[3] * square)))
-        theta = theta - (reached - up) / (_A[0] + square * (3.0 * _A[1] + square**2 * (7.0 * _A[2] + 9.0 * _A[3] * square)))
+        theta = theta - (reached - up) / (
+            _A[0] + square * (3.0 * _A[1] + square**2 * (7.0 * _A[2] + 9.0 * _A[3] * square))
+        )
     square = theta**2
     slope = _A[0] + square * (3.0 * _A[1] + square**2 * (7.0 * _A[2] + 9.0 * _A[3] * square))
     sine = 2.0 * np.sin(theta) / np.sqrt(3.0)
