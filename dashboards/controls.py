@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from dashboards.session import Session
 
 _OTHER = "other"
-_WIDTHS = {"report": 210, "region": 210, "base": 190, "votes": 165, "season": 190, "scenario": 140, "model": 190}
+_WIDTHS = {
+    "report": 210,
+    "region": 210,
+    "base": 190,
+    "votes": 165,
+    "season": 190,
+    "scenario": 140,
+    "moment": 190,
+    "model": 190,
+}
 
 
 class Controls:

@@ -282,7 +282,7 @@ class Results:
         several = bool((runs > 1).any())
         votes = ["runs"] if study.votes == "all" else ["models"]
         votes += ["models" if study.votes == "all" else "runs"] if several else []
-        votes += ["weighted"] if "weights" in report.answers and study.votes != "all" else []
+        votes += ["weighted"] if "weights" in report.answers else []
         years = report.yearly["year"].values[report.yearly["anomaly"].notnull().any(
             [d for d in report.yearly["anomaly"].dims if d != "year"]).values]  # fmt: skip
         span = (int(years.min()), int(years.max()))

@@ -98,7 +98,7 @@ class State:
     @classmethod
     def first(cls, offers: Offers) -> State:
         """What is shown before anything is chosen."""
-        names = {name: next(iter(getattr(offers, many)), "") for name, many in _NAMES.items()}
+        names: dict[str, Any] = {name: next(iter(getattr(offers, many)), "") for name, many in _NAMES.items()}
         return cls(base=offers.bases[0], **names)
 
     def choose(self, offers: Offers, **choices: Any) -> tuple[State, list[str]]:

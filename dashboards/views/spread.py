@@ -64,7 +64,9 @@ class SpreadView(View):
         )
         headline = _headline(report, state.period, self.ends, constrained is not None)
         title = figures.title(report, state.region, state.season)
-        self.head.object = f"<h2>{escape(title)}</h2><p class='lead'>{escape(headline)}</p>" + self._cards(report)
+        self.head.object = (
+            f"<h2>{escape(title)}</h2><p class='lead'>{escape(headline)}</p>" + _said(refusal) + self._cards(report)
+        )
         what = "constrained" if constrained is not None else figures.band(report)
         grey = "; grey: assessed by AR6" if self.ends.bands["assessed_best"].notna().any() else ""
         self.over.object = (
@@ -73,7 +75,7 @@ class SpreadView(View):
         self.side.object = (
             f"<div class='two'><h3>{escape(state.period)}</h3><p class='soft'>Bars: {escape(what)}{grey}.</p></div>"
         )
-        self.notes.object = self._notes(report, refusal)
+        self.notes.object = self._notes(report)
         self.plume.describe(f"{title}, yearly change by scenario. {headline}", f"Spread in {state.period}. {headline}")
         self.taken.update()
 
@@ -83,10 +85,10 @@ class SpreadView(View):
         if state.range != "constrained":
             return None, ""
         report = results.report
-        if (state.region, state.season) != ("global", "annual"):
-            return None, "A constraint speaks of the global annual mean; what is shown is raw"
         if "constraint" not in report.answers:
             return None, f"No constrained range: {results.why_not('constraint')}; what is shown is raw"
+        if (state.region, state.season) != ("global", "annual"):
+            return None, "A constraint speaks of the global annual mean; what is shown is raw"
         if state.base != report.study.base_period:
             return None, "The constraint holds for the base period of the report; what is shown is raw"
         found = report.answers["constraint"].sel(period=state.period)
@@ -106,8 +108,8 @@ class SpreadView(View):
             )
         return f"<ul class='cards'>{''.join(cards)}</ul>"
 
-    def _notes(self, report: Report, refusal: str) -> str:
-        said = [f"<p class='none'>{escape(refusal)}.</p>"] if refusal else []
+    def _notes(self, report: Report) -> str:
+        said = []
         known = self.session.results.report.observations
         if known and not report.observations:
             said.append(f"<p class='soft'>{escape(str(known.get('name', '')))} does not cover this base period.</p>")
@@ -172,6 +174,10 @@ class SpreadView(View):
             "variable_id": report.study.variable_id,
         }
         return found.assign_attrs(attrs)
+
+
+def _said(refusal: str) -> str:
+    return f"<p class='none'>{escape(refusal)}.</p>" if refusal else ""
 
 
 def _number(value: float) -> str:

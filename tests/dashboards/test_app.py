@@ -132,7 +132,7 @@ def test_constrained_bars_are_those_of_the_constraint(session, small_report):
     here = view.plume.boxes.data["scenario"].index("SSP5-8.5")
     assert view.plume.boxes.data["high"][here] == pytest.approx(float(found["quantiles"].isel(quantile=-1)))
     session.choose(region="arctic")
-    assert "what is shown is raw" in view.notes.object
+    assert "what is shown is raw" in view.head.object
     session.choose(region="global", range="raw")
 
 
@@ -230,3 +230,20 @@ def test_the_page_asks_nothing_of_another_host(server):
         == []
     )
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]+"', text) == []
+
+
+def test_one_page_too_many_is_told_to_come_back(small_report):
+    import panel as pn
+    from dashboards.app import Page
+
+    full = Page(Shelf([small_report]), maximum_sessions=0).make()
+    (said,) = [root for roots in full._render_items.values() for root in roots[0].select(pn.pane.HTML)]
+    assert "Too many pages" in said.object
+
+
+def test_a_hostile_cookie_is_no_theme(small_report, monkeypatch):
+    import panel as pn
+    from dashboards.app import Page
+
+    monkeypatch.setattr(type(pn.state), "cookies", {"spread-theme": '"><script>'})
+    assert Page(Shelf([small_report])).make()._render_variables["theme"] == "light"
