@@ -60,7 +60,8 @@ def redefined(
     yearly : xarray.Dataset, optional
         Yearly means of its members, see :func:`yearly_of`, where they are at hand.
     answers : bool
-        Whether the partition of variance and the crossings of warming levels are made anew too.
+        Whether the partition of variance, the crossings of warming levels and the reasons why runs are left out are
+        made anew too.
 
     Returns
     -------
@@ -84,12 +85,14 @@ def redefined(
         return report
     yearly = yearly_of(report) if yearly is None else yearly
     change = ensemble.changes(yearly, study.periods, study.base_period, study.anomaly_kind, study.required_years)
-    lost = ensemble.incomplete_runs(change, study.base_period, study.variable_id)
+    every, incomparable = change, []
     if study.require_all_experiments:
         change, incomparable = ensemble.keep_complete_models(change, study.variable_id, study.experiments)
-        lost += incomparable
-    failures = _failures(report.failures, lost)
-    ensemble.refuse_empty(change, failures, study.name)
+    failures = report.failures
+    if answers or not change["change"].notnull().any():
+        lost = ensemble.incomplete_runs(every, study.base_period, study.variable_id)
+        failures = _failures(report.failures, lost + incomparable)
+        ensemble.refuse_empty(change, failures, study.name)
     anomalies = ensemble.anomalies(
         yearly, study.base_period, study.anomaly_kind, study.required_years, used=change["change"]
     )

@@ -16,7 +16,6 @@ from dashboards.screen import paint
 from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import figures
-from spread.errors import Failure
 from spread.figures.frames import Frames
 from spread.report import Report
 
@@ -115,10 +114,19 @@ class SpreadView(View):
             said.append(f"<p class='soft'>{escape(str(known.get('name', '')))} does not cover this base period.</p>")
         elif not known:
             said.append("<p class='soft'>The report has no observations.</p>")
-        lost = _lost(report, self.session.results.report)
+        lost = self._lost(report)
         if lost:
             said.append(f"<p class='soft'>Left out by this definition: {escape(lost)}.</p>")
         return "".join(said)
+
+    def _lost(self, report: Report) -> str:
+        """Models that have a number in the report and none under the definition shown, and why."""
+        gone = sorted(_with_number(self.session.results.report) - _with_number(report))
+        if not gone:
+            return ""
+        failures = self.session.results.why(self.session.state).failures
+        reasons = {failure.facets.get("source_id", ""): failure.reason for failure in failures}
+        return "; ".join(f"{name} ({reasons[name]})" if name in reasons else name for name in gone[:5])
 
     def _explained(self, report: Report) -> str:
         who = "run" if report.study.votes == "all" else "model"
@@ -210,14 +218,8 @@ def _headline(report: Report, period: str, ends: Frames, constrained: bool) -> s
     return text
 
 
-def _lost(now: Report, before: Report) -> str:
-    """Models that have a number in the report and none under the definition shown."""
-
-    def there(report: Report) -> set[str]:
-        change = report.change["change"]
-        some = change.notnull().any([d for d in change.dims if d != "source_id"])
-        return set(map(str, change["source_id"].values[some.values]))
-
-    gone = sorted(there(before) - there(now))
-    reasons: dict[str, Failure] = {f.facets.get("source_id", ""): f for f in now.failures}
-    return "; ".join(f"{name} ({reasons[name].reason})" if name in reasons else name for name in gone[:5])
+def _with_number(report: Report) -> set[str]:
+    """Models that have a change anywhere."""
+    change = report.change["change"]
+    some = change.notnull().any([d for d in change.dims if d != "source_id"])
+    return set(map(str, change["source_id"].values[some.values]))

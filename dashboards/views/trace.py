@@ -69,7 +69,7 @@ class TraceView(View):
 
     def update(self) -> None:
         """Show the runs of the chosen definition."""
-        report = self.session.report
+        report = self.session.results.why(self.session.state)
         runs, out = _runs(report), _left_out(report)
         models, stores = runs["source_id"].nunique(), runs["zstore"].nunique()
         fixed = int((runs["fixes"] != "").sum())
@@ -87,7 +87,7 @@ class TraceView(View):
         self.taken.update()
 
     def _chosen(self) -> tuple[pd.DataFrame, dict[str, str]]:
-        report = self.session.report
+        report = self.session.results.why(self.session.state)
         return (_left_out(report), _OUT) if self.which.value == "out" else (_runs(report), _RUNS)
 
     def _matching(self) -> pd.DataFrame:

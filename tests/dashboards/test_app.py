@@ -149,7 +149,7 @@ def test_every_reason_for_leaving_out_is_in_the_trace(session, small_report):
     view = shown(session, view="trace")
     view.search_for("out", "")
     table = view.table()
-    assert list(table["reason"]) == [failure.reason for failure in session.report.failures]
+    assert list(table["reason"]) == [failure.reason for failure in session.results.why(session.state).failures]
     view.search_for("runs", "canesm5 ssp585")
     assert set(view.table()["source_id"]) == {"CanESM5"}
     assert set(view.table()["experiment_id"]) == {"ssp585"}
@@ -234,6 +234,7 @@ def test_the_page_asks_nothing_of_another_host(server):
 
 def test_one_page_too_many_is_told_to_come_back(small_report):
     import panel as pn
+
     from dashboards.app import Page
 
     full = Page(Shelf([small_report]), maximum_sessions=0).make()
@@ -243,6 +244,7 @@ def test_one_page_too_many_is_told_to_come_back(small_report):
 
 def test_a_hostile_cookie_is_no_theme(small_report, monkeypatch):
     import panel as pn
+
     from dashboards.app import Page
 
     monkeypatch.setattr(type(pn.state), "cookies", {"spread-theme": '"><script>'})
