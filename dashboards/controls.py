@@ -92,8 +92,8 @@ class Controls:
         """
         words = {
             "report": {name: name for name in sorted(offers.reports)},
-            "region": {place(report, name).capitalize(): name for name in offers.regions},
-            "season": {SEASONS[name].capitalize(): name for name in offers.seasons},
+            "region": {_begun(place(report, name)): name for name in offers.regions},
+            "season": {_begun(SEASONS[name]): name for name in offers.seasons},
             "period": {name: name for name in offers.periods},
             "scenario": {label(name): name for name in offers.scenarios},
             "moment": {_when(name): name for name in offers.moments},
@@ -130,3 +130,8 @@ class Controls:
 
 def _when(moment: str) -> str:
     return f"At {moment} of warming" if moment.startswith("+") else in_words(moment)
+
+
+def _begun(words: str) -> str:
+    """Words with a capital first; the others stay as they are."""
+    return words[:1].upper() + words[1:]

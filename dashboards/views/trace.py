@@ -95,11 +95,9 @@ class TraceView(View):
         words = str(self.search.value_input or self.search.value or "").lower().split()[:10]
         if not words:
             return table
-        text = table[list(names)].astype(str).agg(" ".join, axis=1).str.lower()
-        there = np.ones(len(table), dtype=bool)
-        for word in words:
-            there &= text.str.contains(word, regex=False).to_numpy()
-        return table[there]
+        rows = (" ".join(map(str, row)).lower() for row in table[list(names)].itertuples(index=False))
+        there = [all(word in row for word in words) for row in rows]
+        return table[np.array(there, dtype=bool)]
 
     def _fill(self) -> None:
         table, (_, names) = self._matching(), self._chosen()

@@ -107,18 +107,18 @@ def test_the_figure_draws_what_the_report_says(session, small_report):
     at = {"region": "land", "season": "annual", "experiment_id": "ssp585"}
     middle = view.plume.middles["ssp585"].data
     line = dict(zip(middle["Year"], middle["centre"], strict=True))
-    expected = report.plume["quantiles"].sel(at, quantile=0.5)
+    expected = report.plume["quantiles"].sel(at | {"quantile": 0.5})
     assert line[2050] == pytest.approx(float(expected.sel(year=2050)))
     boxes = view.plume.boxes.data
     here = boxes["scenario"].index("SSP5-8.5")
-    across = report.across.sel(at, period=session.state.period)
+    across = report.across.sel(at | {"period": session.state.period})
     assert boxes["low"][here] == pytest.approx(float(across["quantiles"].isel(quantile=0)))
     dots = [
         v
         for v, s in zip(view.plume.dots.data["value"], view.plume.dots.data["scenario"], strict=True)
         if s == "SSP5-8.5"
     ]
-    change = report.change["change"].sel(at, period=session.state.period).values
+    change = report.change["change"].sel(at | {"period": session.state.period}).values
     np.testing.assert_allclose(sorted(dots), sorted(change[np.isfinite(change)]))
 
 
@@ -154,6 +154,8 @@ def test_every_reason_for_leaving_out_is_in_the_trace(session, small_report):
     assert set(view.table()["source_id"]) == {"CanESM5"}
     assert set(view.table()["experiment_id"]) == {"ssp585"}
     assert "<mark>CanESM5</mark>" in view.found.object
+    view.search_for("runs", "nothing has these words")
+    assert len(view.table()) == 0
     view.search_for("runs", "")
 
 

@@ -27,7 +27,7 @@ class Visit:
         self.page.on("request", self._asked)
         self.host = url.split("/")[2]
         self.page.goto(url)
-        self.page.wait_for_selector("canvas, p.none", timeout=60_000)
+        self.page.wait_for_selector("canvas, table, p.none", timeout=60_000)
         self.settle()
 
     def _said(self, message):
@@ -61,6 +61,19 @@ class Visit:
                : []""",
             kind,
         )
+
+    def text(self):
+        """All text, that of shadow roots too."""
+        return self.page.evaluate(
+            """() => { const said = []; const walk = node => { for (const e of node.childNodes) {
+                 if (e.nodeType === 3) said.push(e.textContent);
+                 else if (!['STYLE', 'SCRIPT'].includes(e.nodeName)) { if (e.shadowRoot) walk(e.shadowRoot); walk(e) } } };
+                 walk(document.body); return said.join('') }"""
+        )
+
+    def await_text(self, words):
+        """Wait until words are there."""
+        self.page.get_by_text(words).first.wait_for(timeout=30_000)
 
     def clean(self):
         assert self.complaints == []
@@ -122,7 +135,7 @@ def test_the_browser_draws_the_numbers_of_the_report(visit, small_report):
     here = visit("?region=arctic&season=DJF")
     at = {"region": "arctic", "season": "DJF"}
     for experiment in ("ssp126", "ssp585"):
-        expected = report.plume["quantiles"].sel(at, experiment_id=experiment, quantile=0.5, year=2090)
+        expected = report.plume["quantiles"].sel(at | {"experiment_id": experiment, "quantile": 0.5, "year": 2090})
         drawn = [c for c in here.columns("line") if "centre" in c and len(c["centre"]) and c["Year"][-1] > 2090]
         values = [c["centre"][c["Year"].index(2090)] for c in drawn]
         assert any(v == pytest.approx(float(expected), abs=1e-9) for v in values)
@@ -138,9 +151,7 @@ def test_choices_change_what_is_drawn_and_the_url(visit):
     assert before != after
     assert "region=arctic" in here.page.url
     assert "base=1995-2014" in here.page.url
-    assert here.page.get_by_text("Change from 1995-2014").count() or "against 1995-2014" in here.page.inner_text(
-        "#answer"
-    )
+    assert "against 1995-2014" in here.text()
     again = visit(here.page.url.split("/")[-1])
     assert again.columns("quad") == after
     again.clean()
@@ -154,32 +165,43 @@ def test_other_years_are_taken_or_refused_in_a_sentence(visit):
     field.fill("1700-1710")
     field.press("Enter")
     here.settle(600)
-    assert "expected years within 1850-2100" in here.page.inner_text("main")
+    assert "expected years within 1850-" in here.text()
     field.fill("1971-2000")
     field.press("Enter")
     here.settle(900)
-    assert "against 1971-2000" in here.page.inner_text("#answer")
+    assert "against 1971-2000" in here.text()
     here.clean()
 
 
 def test_maps_at_a_level_of_warming(visit, artefacts):
     here = visit("?view=maps&scenario=ssp126")
-    before = here.columns("segment")
+    before = here.shot(artefacts, "maps-2081-2100")
     here.choose("When", "At +1.5 K of warming")
-    assert "at +1.5 K of global warming" in here.page.inner_text("#answer")
+    assert "at +1.5 K of global warming" in here.text()
     here.choose("Model", "CanESM5")
-    assert "Change of CanESM5" in here.page.inner_text("#answer")
-    assert here.columns("segment") != before
-    here.shot(artefacts, "maps-one-model")
+    assert "Change of CanESM5" in here.text()
+    after = here.shot(artefacts, "maps-one-model")
+    rows = min(len(before), len(after), 600)
+    assert (np.abs(before[250:rows] - after[250:rows]).max(axis=-1) > 20).mean() > 0.05
     here.clean()
+
+
+QUESTIONS = {
+    "Warming levels": "When are levels of global warming crossed?",
+    "Sensitivity": "How sensitive are the models?",
+    "Constraint": "What do observations say about the range?",
+    "Weights": "Which models deserve weight?",
+    "Sources of uncertainty": "Where does the uncertainty come from?",
+}
 
 
 def test_every_answer_is_there_or_says_why(visit, artefacts):
     here = visit("?view=why")
-    for name in ("Warming levels", "Sensitivity", "Constraint", "Weights", "Sources of uncertainty"):
+    for name in QUESTIONS:
         here.page.get_by_role("button", name=name, exact=True).click()
-        here.settle(1500)
-        text = here.page.inner_text("#answer")
+        here.await_text(QUESTIONS[name])
+        here.settle(900)
+        text = here.text()
         assert ("No answer: ECS and TCR need" in text) == (name == "Sensitivity")
         here.shot(artefacts, f"why-{name.split()[0].lower()}")
     here.clean()
@@ -188,15 +210,13 @@ def test_every_answer_is_there_or_says_why(visit, artefacts):
 def test_the_trace_is_searched(visit):
     here = visit("?view=trace")
     here.page.get_by_label("Search").fill("MIROC6 ssp585")
-    here.settle(1200)
-    text = here.page.inner_text("#answer")
-    assert "MIROC6" in text
-    assert "CanESM5" not in text
-    assert "3 of" in text
+    here.await_text("3 of ")
+    table = here.page.locator("table").inner_text()
+    assert "MIROC6" in table
+    assert "CanESM5" not in table
     here.page.get_by_role("button", name="Left out", exact=True).click()
     here.page.get_by_label("Search").fill("")
-    here.settle(1200)
-    assert "Reason" in here.page.inner_text("#answer")
+    here.await_text("Reason")
     here.clean()
 
 
@@ -212,7 +232,7 @@ def test_everything_can_be_taken_away(visit, tmp_path, name):
         assert path.read_bytes().startswith(start)
         assert path.stat().st_size > 500
     here.page.get_by_text("Python that remakes this").click()
-    assert "spread.Report.load(" in here.page.inner_text("#answer")
+    assert "spread.Report.load(" in here.text()
     here.clean()
 
 
@@ -229,8 +249,7 @@ def test_everything_is_reached_with_the_keyboard(visit):
         assert name in reached, reached
     here.page.get_by_role("button", name="Maps", exact=True).focus()
     here.page.keyboard.press("Enter")
-    here.settle(900)
-    assert "view=maps" in here.page.url
+    here.page.wait_for_function("() => location.search.includes('view=maps')")
     here.clean()
 
 
@@ -277,7 +296,7 @@ def test_a_hostile_report_harms_no_browser(visit, artefacts):
         here.settle(300)
         assert here.page.evaluate("window.harmed") is None
         here.shot(artefacts, f"hostile-{name.lower()}")
-    assert "Traceback" not in here.page.inner_text("body")
+    assert "Traceback" not in here.text()
     assert here.foreign == []
 
 
@@ -288,7 +307,7 @@ def test_the_theme_is_switched(visit):
     here.page.wait_for_selector("canvas")
     here.settle(600)
     assert "region=arctic" in here.page.url
-    assert "arctic" in here.page.inner_text("#answer").lower()
+    assert "arctic" in here.text().lower()
     here.clean()
 
 
