@@ -208,20 +208,20 @@ class Plume:
         x = np.array([self.scenarios.index(e) for e in bands["experiment_id"]], dtype=float)
         known = bands["assessed_best"].notna().to_numpy()
         left, right = (-0.38, -0.16) if known.any() else (-0.28, -0.02)
-        own = {
+        own: dict[str, Any] = {
             "left": x + left, "right": x + right, "low": bands["low"], "high": bands["high"], "centre": bands["centre"],
             "paint": [paint(colour(report, e), self.theme) for e in bands["experiment_id"]],
             "scenario": [label(e) for e in bands["experiment_id"]],
             "says": [says or f"{ends.centre} of {voters(report, count)}" for count in bands["count"]],
         }  # fmt: skip
         at = x[known]
-        other = {
+        other: dict[str, Any] = {
             "left": at + 0.16, "right": at + 0.38, "low": bands["assessed_low"][known],
             "high": bands["assessed_high"][known], "centre": bands["assessed_best"][known],
             "paint": [THEMES[self.theme].neutral] * len(at), "says": ["assessed by AR6"] * len(at),
             "scenario": [label(e) for e in bands["experiment_id"][known]],
         }  # fmt: skip
-        return {name: [*own[name], *other[name]] for name in own}
+        return {name: list(own[name]) + list(other[name]) for name in own}
 
     def _dots(self, report: Report, ends: Frames) -> dict[str, Any]:
         dots = ends.lines.dropna(subset="value").sort_values(["experiment_id", "value"])

@@ -85,7 +85,8 @@ def redefined(
         return report
     yearly = yearly_of(report) if yearly is None else yearly
     change = ensemble.changes(yearly, study.periods, study.base_period, study.anomaly_kind, study.required_years)
-    every, incomparable = change, []
+    every = change
+    incomparable: list[Failure] = []
     if study.require_all_experiments:
         change, incomparable = ensemble.keep_complete_models(change, study.variable_id, study.experiments)
     failures = report.failures
