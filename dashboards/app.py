@@ -114,7 +114,8 @@ def warm(shelf: Shelf) -> None:
     """Make one page of each report before the first visitor comes: imports and yearly means take seconds."""
     for label in shelf.labels:
         for view in VIEWS:
-            Session(shelf, "light", {"report": label, "view": view.name}, [])
+            session = Session(shelf, "light", {"report": label, "view": view.name}, [])
+        session.results.make_ready(session.offers)
 
 
 def options(address: str, port: int, origins: Sequence[str], prefix: str, show: bool = False) -> dict[str, Any]:

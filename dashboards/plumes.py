@@ -25,7 +25,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboards.screen import THEMES, calm, describe, paint
-from spread.figures import bar_frames, colour, label, plume_frames, unit, voters
+from spread.figures import colour, label, unit, voters
 from spread.figures.frames import Frames, limits, observed
 from spread.report import Report
 from spread.vocabulary import HISTORICAL
@@ -131,9 +131,8 @@ class Plume:
     def show(
         self,
         report: Report,
-        region: str,
-        season: str,
-        period: str,
+        frames: Frames,
+        ends: Frames,
         assessed: bool = True,
         constrained: pd.DataFrame | None = None,
     ) -> tuple[Frames, Frames]:
@@ -143,8 +142,8 @@ class Plume:
         ----------
         report : Report
             Under the chosen definition.
-        region, season, period : str
-            Which of its regions, seasons and periods.
+        frames, ends : Frames
+            Numbers of the plume and of the bars.
         assessed : bool
             Whether to draw what AR6 assessed.
         constrained : pandas.DataFrame, optional
@@ -155,7 +154,6 @@ class Plume:
         Frames, Frames
             What is drawn: lines, and bars.
         """
-        frames, ends = plume_frames(report, region, season), bar_frames(report, region, season, period)
         for name in self.bands:
             band = frames.bands[frames.bands["experiment_id"] == name]
             lines = frames.lines[frames.lines["experiment_id"] == name]

@@ -18,6 +18,7 @@ import xarray as xr
 from dashboards.state import ANSWERS, RANGES, Offers, State
 from spread import ensemble
 from spread.errors import Failure, NotFound, SpreadError, one_line
+from spread.figures import Frames, bar_frames, plume_frames
 from spread.report import STORE, Report
 from spread.study import Study
 
@@ -25,6 +26,9 @@ Years = tuple[int, int]
 
 KEPT_DEFINITIONS = 24
 """Definitions of one report whose numbers are kept; each takes about a megabyte."""
+
+KEPT_FIGURES = 96
+"""Plumes of one report whose numbers are kept; each takes about half a megabyte."""
 
 _COMMON_BASES = ((1850, 1900), (1961, 1990), (1981, 2010), (1995, 2014))
 """Pre-industrial (AR6), two WMO climate normals, and the recent past of AR6 WGI."""
@@ -226,6 +230,8 @@ class Results:
         except Exception as error:  # a damaged report: whatever zarr, xarray or the study say of it
             raise NotFound(f"report {label!r}: cannot be read: {one_line(error)}") from error
         self.definition = lru_cache(KEPT_DEFINITIONS)(self._definition)
+        self.plume = lru_cache(KEPT_FIGURES)(self._plume)
+        self.bars = lru_cache(KEPT_FIGURES)(self._bars)
         self.answered = lru_cache(KEPT_DEFINITIONS)(self._answered)
         self.map_at = lru_cache(KEPT_DEFINITIONS)(self._map_at)
 
@@ -255,6 +261,25 @@ class Results:
 
     def _answered(self, base: Years, votes: str) -> Report:
         return redefined(self.report, base, votes, yearly=self.yearly)
+
+    def _plume(self, base: Years, votes: str, region: str, season: str) -> Frames:
+        return plume_frames(self.definition(base, votes, True), region, season)
+
+    def _bars(self, base: Years, votes: str, region: str, season: str, period: str) -> Frames:
+        return bar_frames(self.definition(base, votes, True), region, season, period)
+
+    def frames(self, state: State) -> tuple[Frames, Frames]:
+        """Numbers of the plume and of the bars that are chosen, with what AR6 assessed."""
+        which = (state.base, state.votes, state.region, state.season)
+        return self.plume(*which), self.bars(*which, state.period)
+
+    def make_ready(self, offers: Offers) -> None:
+        """Make the numbers of the base periods on offer, so that the first visitor need not wait for them."""
+        first = State.first(offers)
+        for base in offers.bases:
+            for region in offers.regions[:8]:
+                with contextlib.suppress(SpreadError):  # said when it is chosen
+                    self.frames(replace(first, base=base, region=region))
 
     def why_not(self, name: str, report: Report | None = None) -> str:
         """Why there is no such answer, in a sentence."""

@@ -59,7 +59,7 @@ class SpreadView(View):
         state, report = self.session.state, self.session.report
         constrained, refusal = self._constrained()
         self.frames, self.ends = self.plume.show(
-            report, state.region, state.season, state.period, state.assessed, constrained
+            report, *self.session.results.frames(state), state.assessed, constrained
         )
         headline = _headline(report, state.period, self.ends, constrained is not None)
         title = figures.title(report, state.region, state.season)
@@ -158,7 +158,7 @@ class SpreadView(View):
     def table(self) -> pd.DataFrame:
         """A row a scenario and year: statistics as drawn, then each model."""
         state, report = self.session.state, self.session.report
-        frames = figures.plume_frames(report, state.region, state.season)
+        frames, _ = self.session.results.frames(state)
         lines = frames.lines.pivot_table(index=["experiment_id", "Year"], columns="model", values="value")
         table = frames.bands.merge(lines.reset_index(), on=["experiment_id", "Year"], how="left")
         first = ["experiment_id", "Year", "count", "low", "centre", "high"]
