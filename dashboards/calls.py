@@ -34,7 +34,7 @@ def load(results: Results, state: State, figures: bool = True) -> str:
         given.append("assessed=False")
     loaded = f"spread.Report.load({results.folder.name!r})"
     if given:
-        lines.append("from dashboards.results import redefined")
+        lines.append("from dashboards.definitions import redefined")
         lines.append(f"report = redefined({loaded}, {', '.join(given)})")
     else:
         lines.append(f"report = {loaded}")

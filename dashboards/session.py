@@ -77,6 +77,8 @@ class Session:
         before = self.state
         state, refused = self.state.choose(self.offers, **choices)
         self.say(*refused)
+        if refused and state == before:
+            return
         if state.report != before.report:
             self.guarded(lambda: self._change_report(state))
             return

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 import spread
-from dashboards.results import Results, Shelf, Stale, redefined
+from dashboards.definitions import redefined
+from dashboards.results import Results, Shelf, Stale
 from dashboards.state import State
 from spread import Report
 from spread.errors import NotFound, SpreadError
