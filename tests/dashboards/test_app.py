@@ -251,3 +251,31 @@ def test_a_hostile_cookie_is_no_theme(small_report, monkeypatch):
 
     monkeypatch.setattr(type(pn.state), "cookies", {"spread-theme": '"><script>'})
     assert Page(Shelf([small_report])).make()._render_variables["theme"] == "light"
+
+
+def test_the_demo_is_served_when_it_is_asked_to(monkeypatch, tmp_path):
+    import spread.__main__ as command
+
+    done = []
+    monkeypatch.setattr("spread.demo.make_archive", lambda progress: None)
+    monkeypatch.setattr(command, "_report", lambda study, out, *_: done.append(("report", out)) or 0)
+    monkeypatch.setattr(command, "_serve", lambda reports, arguments: done.append(("serve", *reports)) or 0)
+    out = tmp_path / "demo-report"
+    assert command.main(["demo", "--out", str(out), "--serve"]) == 0
+    assert done == [("report", out), ("serve", out)]
+    assert command.main(["demo", "--out", str(out)]) == 0
+    assert done[2:] == [("report", out)]
+
+
+def test_a_port_that_is_taken_is_a_sentence(small_report, capsys):
+    import socket
+
+    from spread.__main__ import main
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["dashboard", str(small_report), "--port", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot listen on 127.0.0.1:{port}" in said
