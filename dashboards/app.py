@@ -20,7 +20,7 @@ from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
 from dashboards.state import read_query
 from dashboards.styles import TEXT
-from dashboards.taking import TakeHandler
+from dashboards.taking import NoIconHandler, TakeHandler
 from dashboards.views import VIEWS
 from spread.errors import NotFound, SpreadError
 from spread.figures import SYNTHETIC
@@ -200,8 +200,8 @@ def serve(
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:
-    """The route of the files that visitors take away."""
-    return [(r"/take", TakeHandler, {"shelf": shelf})]
+    """Routes of the files that visitors take away, and of the icon, which Bokeh has at the root only."""
+    return [(r"/take", TakeHandler, {"shelf": shelf}), (r"/favicon.ico", NoIconHandler, {})]
 
 
 def prepare() -> None:

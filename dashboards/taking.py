@@ -190,3 +190,11 @@ class TakeHandler(RequestHandler):
         """Say that something is wrong, without a traceback."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("This cannot be answered.\n")
+
+
+class NoIconHandler(RequestHandler):
+    """Answers browsers that ask for an icon beside the page."""
+
+    def get(self) -> None:
+        """Send nothing."""
+        self.set_status(204)

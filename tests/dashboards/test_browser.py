@@ -300,6 +300,22 @@ def test_a_hostile_report_harms_no_browser(visit, artefacts):
     assert here.foreign == []
 
 
+def test_behind_a_prefix_everything_is_found(chromium, small_report, tmp_path):
+    from conftest import Server
+
+    server = Server(tmp_path, small_report, options=("--prefix", "/user/ann/spread"))
+    try:
+        assert server.get("user/ann/spread/favicon.ico")[0] == 204
+        here = Visit(chromium, server.url + "user/ann/spread/?region=arctic")
+        with here.page.expect_download() as waiting:
+            here.page.get_by_role("link", name="CSV", exact=True).click()
+        assert waiting.value.suggested_filename == "small_spread_arctic.csv"
+        here.clean()
+        here.close()
+    finally:
+        server.stop()
+
+
 def test_the_theme_is_switched(visit):
     here = visit("?region=arctic")
     here.page.get_by_role("button", name="Dark colours").click()
