@@ -133,7 +133,8 @@ def pairs(file: Path, model: str, members: int, seed: int) -> dict[str, Any]:
         }
         print(
             f"{effect} K: variance of the difference {found.reduction:.0f} x lower locally,"
-            f" {found.global_reduction:.0f} x of the global mean; effect {paired:.3f} K paired, {unpaired:.3f} K unpaired"
+            f" {found.global_reduction:.0f} x of the global mean;"
+            f" effect {paired:.3f} K paired, {unpaired:.3f} K unpaired"
         )
     return made
 
