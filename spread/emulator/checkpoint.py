@@ -24,10 +24,12 @@ from spread.emulator.scale import Scale
 from spread.emulator.seasons import KNOTS
 from spread.emulator.spaces import REMAINING, AbstractSpace, Grid, Patterns
 from spread.emulator.training import Prepared, Recipe, started
-from spread.errors import NotFound, one_line
+from spread.errors import BadModel, NotFound, one_line
 
 FORMAT = "spread-emulator-1"
 """Changes where arrays or their meaning change."""
+
+_KINDS = {"emulator": "an emulator", "training": "a training"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -68,7 +70,7 @@ def load(path: str | Path) -> Emulator:
     try:
         facts = facts_of(header["facts"])
         like = eqx.filter_eval_shape(_skeleton, facts, tuple(header["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, BadModel) as error:
         raise NotFound(f"checkpoint {path}: its header cannot be understood: {one_line(error)}; train again") from error
     return _filled(path, like, arrays)
 
@@ -85,7 +87,7 @@ def save_training(path: str | Path, state: Training, prepared: Prepared) -> None
     prepared : Prepared
         What it learns from: only data that are the same can go on.
     """
-    header = {"kind": "training", "data": _digest(_named(prepared.data)), "facts": asdict(prepared.facts)}
+    header = {"kind": "training", "data": _digest(_named(prepared.data), {}), "facts": asdict(prepared.facts)}
     _write(path, _named(state), header)
 
 
@@ -109,7 +111,7 @@ def load_training(path: str | Path, prepared: Prepared) -> Training:
         As :func:`load`, and for other samples or another recipe.
     """
     arrays, header = _read(path, "training")
-    if header.get("data") != _digest(_named(prepared.data)) or facts_of(header["facts"]) != prepared.facts:
+    if header.get("data") != _digest(_named(prepared.data), {}) or facts_of(header["facts"]) != prepared.facts:
         raise NotFound(
             f"checkpoint {path}: it was begun with other samples or another recipe; give those, or another file to"
             " begin anew"
@@ -172,8 +174,10 @@ def _filled(path: str | Path, like: Any, arrays: Arrays) -> Any:
     return jax.tree_util.tree_unflatten(structure, made)
 
 
-def _digest(arrays: Arrays) -> str:
-    total = hashlib.sha256()
+def _digest(arrays: Arrays, header: Mapping[str, Any]) -> str:
+    """Of arrays and of what is said of them, but for the digest itself."""
+    said = {name: value for name, value in header.items() if name != "sha256"}
+    total = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(arrays):
         total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
         total.update(arrays[name].tobytes())
@@ -186,7 +190,8 @@ def _write(path: str | Path, arrays: Arrays, header: dict[str, Any]) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    described = header | {"format": FORMAT, "sha256": _digest(arrays)}
+    described = header | {"format": FORMAT}
+    described["sha256"] = _digest(arrays, described)
     try:
         save_file(arrays, aside, metadata={"spread": json.dumps(described)})
         os.replace(aside, path)
@@ -207,11 +212,11 @@ def _read(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
         raise NotFound(
             f"checkpoint {path}: it cannot be read, perhaps cut off: {one_line(error)}; make it anew"
         ) from error
-    if header.get("format") != FORMAT:
-        found = header.get("format", "no format of spread")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format", "no format of spread") if isinstance(header, dict) else "no format of spread"
         raise NotFound(f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
-        raise NotFound(f"checkpoint {path}: expected an {kind}, got a {header.get('kind')}")
-    if header.get("sha256") != _digest(arrays):
-        raise NotFound(f"checkpoint {path}: its numbers are not those that were written; copy it again")
+        raise NotFound(f"checkpoint {path}: expected {_KINDS[kind]}, got {_KINDS.get(header.get('kind'), 'neither')}")
+    if header.get("sha256") != _digest(arrays, header):
+        raise NotFound(f"checkpoint {path}: its contents are not those that were written; copy it again")
     return arrays, header
