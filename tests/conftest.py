@@ -11,6 +11,14 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs_are_let_go():
+    """Programs that a module compiled are not needed by the next; thousands in one process exhaust its memory maps."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """Folder of real data that is not part of the repository."""

@@ -23,10 +23,12 @@ from spread.emulator.scale import Scale
 from spread.emulator.seasons import KNOTS
 from spread.emulator.spaces import REMAINING, AbstractSpace, Grid, Patterns
 from spread.emulator.training import Course, Prepared, Recipe, started
-from spread.errors import NotFound, one_line
+from spread.errors import BadModel, NotFound, one_line
 
 FORMAT = "spread-emulator-1"
 """Changes where arrays or their meaning change."""
+
+_KINDS = {"emulator": "an emulator", "training": "a training"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -74,7 +76,7 @@ def unpacked(data: bytes, who: str | Path = "in memory") -> Emulator:
     try:
         facts = facts_of(header["facts"])
         like = eqx.filter_eval_shape(_skeleton, facts, tuple(header["shape"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, BadModel) as error:
         raise NotFound(f"checkpoint {who}: its header cannot be understood: {one_line(error)}; train again") from error
     return _filled(who, like, arrays)
 
@@ -112,7 +114,7 @@ def save_training(path: str | Path, state: Course, prepared: Prepared) -> None:
     prepared : Prepared
         What it learns from: only data that are the same can go on.
     """
-    header = {"kind": "training", "data": _digest(_named(prepared.data)), "facts": asdict(prepared.facts)}
+    header = {"kind": "training", "data": _digest(_named(prepared.data), {}), "facts": asdict(prepared.facts)}
     _write(path, _bytes(_named(state), header))
 
 
@@ -136,7 +138,7 @@ def load_training(path: str | Path, prepared: Prepared) -> Course:
         As :func:`load`, and for other samples or another recipe.
     """
     arrays, header = _opened(_content(path), "training", path)
-    if header.get("data") != _digest(_named(prepared.data)) or facts_of(header["facts"]) != prepared.facts:
+    if header.get("data") != _digest(_named(prepared.data), {}) or facts_of(header["facts"]) != prepared.facts:
         raise NotFound(
             f"checkpoint {path}: it was begun with other samples or another recipe; give those, or another file to"
             " begin anew"
@@ -199,8 +201,10 @@ def _filled(path: str | Path, like: Any, arrays: Arrays) -> Any:
     return jax.tree_util.tree_unflatten(structure, made)
 
 
-def _digest(arrays: Arrays) -> str:
-    total = hashlib.sha256()
+def _digest(arrays: Arrays, header: Mapping[str, Any]) -> str:
+    """Of arrays and of what is said of them, but for the digest itself."""
+    said = {name: value for name, value in header.items() if name != "sha256"}
+    total = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(arrays):
         total.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
         total.update(arrays[name].tobytes())
@@ -210,7 +214,8 @@ def _digest(arrays: Arrays) -> str:
 def _bytes(arrays: Arrays, header: dict[str, Any]) -> bytes:
     from safetensors.numpy import save as serialized
 
-    described = header | {"format": FORMAT, "sha256": _digest(arrays)}
+    described = header | {"format": FORMAT}
+    described["sha256"] = _digest(arrays, described)
     return bytes(serialized(arrays, metadata={"spread": json.dumps(described, sort_keys=True)}))
 
 
@@ -242,15 +247,15 @@ def _opened(data: bytes, kind: str, who: str | Path) -> tuple[Arrays, dict[str, 
         arrays = deserialized(data)
         length = int.from_bytes(data[:8], "little")
         header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["spread"])
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise NotFound(
             f"checkpoint {who}: it is none of spread, or cut off: {one_line(error)}; copy it again or train anew"
         ) from error
-    if header.get("format") != FORMAT:
-        found = header.get("format", "no format of spread")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format", "no format of spread") if isinstance(header, dict) else "no format of spread"
         raise NotFound(f"checkpoint {who}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
-        raise NotFound(f"checkpoint {who}: expected an {kind}, got a {header.get('kind')}")
-    if header.get("sha256") != _digest(arrays):
-        raise NotFound(f"checkpoint {who}: its numbers are not those that were written; copy it again")
+        raise NotFound(f"checkpoint {who}: expected {_KINDS[kind]}, got {_KINDS.get(header.get('kind'), 'neither')}")
+    if header.get("sha256") != _digest(arrays, header):
+        raise NotFound(f"checkpoint {who}: its contents are not those that were written; copy it again")
     return arrays, header
