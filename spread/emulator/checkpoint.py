@@ -246,16 +246,19 @@ def _opened(data: bytes, kind: str, who: str | Path) -> tuple[Arrays, dict[str, 
     try:
         arrays = deserialized(data)
         length = int.from_bytes(data[:8], "little")
-        header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["spread"])
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        said = (json.loads(data[8 : 8 + length]).get("__metadata__") or {}).get("spread", "{}")
+        header = json.loads(said)
+    except (SafetensorError, AttributeError, TypeError, ValueError) as error:
         raise NotFound(
-            f"checkpoint {who}: it is none of spread, or cut off: {one_line(error)}; copy it again or train anew"
+            f"checkpoint {who}: it cannot be read, perhaps cut off: {one_line(error)}; make it anew"
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format", "no format of spread") if isinstance(header, dict) else "no format of spread"
         raise NotFound(f"checkpoint {who}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
-        raise NotFound(f"checkpoint {who}: expected {_KINDS[kind]}, got {_KINDS.get(header.get('kind'), 'neither')}")
+        raise NotFound(
+            f"checkpoint {who}: expected {_KINDS[kind]}, got {_KINDS.get(str(header.get('kind')), 'neither')}"
+        )
     if header.get("sha256") != _digest(arrays, header):
         raise NotFound(f"checkpoint {who}: its contents are not those that were written; copy it again")
     return arrays, header

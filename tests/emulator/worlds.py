@@ -107,7 +107,7 @@ def prepared(world: World = World(), recipe: Recipe = RECIPE) -> Prepared:
 def gaussian(world: World = World(), recipe: Recipe = RECIPE) -> Emulator:
     """Before the first step of training, which is the exact denoiser of normal data."""
     made = prepared(world, recipe)
-    return made.emulator(started(made.space, made.facts, recipe)[0].average)
+    return made.emulator(started(made.space, made.facts, recipe)[0].best)
 
 
 @cache

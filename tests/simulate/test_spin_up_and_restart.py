@@ -98,8 +98,9 @@ def test_what_has_no_fixed_point_is_flagged_and_run():
 
 @pytest.mark.slow
 @settings(max_examples=8, deadline=None)
-@given(cut=st.integers(1, 59), number=st.sampled_from([0, 3]))
+@given(cut=st.integers(2, 58), number=st.sampled_from([0, 3]))
 def test_two_runs_in_a_row_are_one_wherever_they_are_cut(cut, number):
+    """To the last bit; but for a run of a single step, whose program has no loop and may round its last bit otherwise."""
     one_run_and_two(cut, {}, number, False)
 
 
@@ -179,7 +180,7 @@ def test_derivatives_go_through_the_spin_up(few, variable_id):
     slopes = derivatives(outcome, some, model, spin_up=SpinUp(2), parameters=paths)
     assert slopes.attrs["spun_up_found"] == slopes.attrs["spun_up_of"] == some.sizes["cell"] > 3
     without = derivatives(outcome, some, model, parameters=paths)
-    assert not np.allclose(slopes["derivative"], without["derivative"], rtol=0.01)
+    assert not np.allclose(slopes["derivative"], without["derivative"], rtol=0.01, atol=0)
     scale = float(abs(slopes["derivative"] * slopes["value"]).max())
     for path in paths:
         value = float(parameter_values(model)[path])
