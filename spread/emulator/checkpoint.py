@@ -216,7 +216,9 @@ def _read(path: str | Path, kind: str) -> tuple[Arrays, dict[str, Any]]:
         found = header.get("format", "no format of spread") if isinstance(header, dict) else "no format of spread"
         raise NotFound(f"checkpoint {path}: expected {FORMAT}, got {found}; train again, or install its version")
     if header.get("kind") != kind:
-        raise NotFound(f"checkpoint {path}: expected {_KINDS[kind]}, got {_KINDS.get(header.get('kind'), 'neither')}")
+        raise NotFound(
+            f"checkpoint {path}: expected {_KINDS[kind]}, got {_KINDS.get(str(header.get('kind')), 'neither')}"
+        )
     if header.get("sha256") != _digest(arrays, header):
         raise NotFound(f"checkpoint {path}: its contents are not those that were written; copy it again")
     return arrays, header
