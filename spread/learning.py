@@ -16,7 +16,7 @@ from spread.coupled import Fit, ForcedResponse, Run, fit
 from spread.coupled.cummins import cummins_members
 from spread.emulator.forced import warming_at
 from spread.emulator.samples import Samples
-from spread.errors import Failure, NotComparable
+from spread.errors import Failure, NotComparable, SpreadError, one_line
 from spread.grids import Grid, regular
 from spread.study import Study
 
@@ -125,8 +125,8 @@ def read_runs(
     for row, ds in chosen.items():
         try:
             runs.append(_maps(ds, target))
-        except (OSError, ValueError, RuntimeError) as error:  # a chunk that cannot be read: the other runs still teach
-            failures.append(Failure(row.name, "reading", str(error), unreadable=True, facets=row.facets()))
+        except (OSError, ValueError, RuntimeError, SpreadError) as error:  # a chunk is lost: other runs still teach
+            failures.append(Failure(row.name, "reading", one_line(error), unreadable=True, facets=row.facets()))
         progress("reading", len(runs), len(chosen))
     if not runs:
         raise NotComparable("emulator: no run could be read: " + "; ".join(f.sentence for f in failures[:3]))
