@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from spread.emulator.scale import ALIKE
 from spread.emulator.seasons import KNOTS, distance, middles
 
 LEVELS = (0.004, 0.02, 0.06, 0.15, 0.3, 0.5, 0.7, 0.85, 0.94, 0.98, 0.996)
@@ -66,6 +67,7 @@ class Marginals(eqx.Module):
             The map of normal data, which changes nothing, at knots with fewer than :data:`FEWEST` samples.
         """
         found = np.empty((KNOTS, len(LEVELS), residuals.shape[1]))
+        daily = len(np.unique(np.round(day, 4))) > 2 * KNOTS
         least = _LEAST_SLOPE * np.arange(len(LEVELS))[:, None]
         for number, knot in enumerate(middles()):
             chosen = np.flatnonzero(distance(day, knot) <= WINDOW + 1e-9)
@@ -73,7 +75,7 @@ class Marginals(eqx.Module):
             if len(near) < FEWEST:
                 found[number] = _scores()[:, None]
             else:
-                shape = _beyond_chance(np.quantile(near, LEVELS, axis=0), len(near))
+                shape = _beyond_chance(np.quantile(near, LEVELS, axis=0), len(near) / (ALIKE if daily else 1.0))
                 found[number] = np.maximum.accumulate(shape - least, axis=0) + least
         return cls(jnp.asarray(found, jnp.float32))
 
@@ -137,7 +139,7 @@ def _scores() -> NDArray[np.float64]:
     return ndtri(np.asarray(LEVELS))
 
 
-def _beyond_chance(quantiles: NDArray[np.floating], count: int) -> NDArray[np.floating]:
+def _beyond_chance(quantiles: NDArray[np.floating], count: float) -> NDArray[np.floating]:
     """Quantiles ``(level, cell)`` drawn toward normal ones by as much as chance would have made them differ."""
     scores, levels = _scores()[:, None], np.asarray(LEVELS)[:, None]
     density = np.exp(-(scores**2) / 2) / np.sqrt(2 * np.pi)

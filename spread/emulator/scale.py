@@ -21,6 +21,13 @@ _PAST_CHANCE = 1.5
 """A change with warming counts where its square is beyond this many squared standard errors: samples that follow each
 other are alike, so that there are fewer than they seem."""
 
+ALIKE = 5.0
+"""Days that count as one sample of the variance: weather remembers itself for about so long."""
+
+HARMONICS = 3
+"""Of the year, that the variance of daily data has: noise from month to month, other in every cell, would make small
+scales of smooth fields. That of monthly data follows each month, for sea ice melts within one."""
+
 _SMALLEST = 1e-6
 """Of a variance over the mean variance of the map: cells that never vary keep their logarithm."""
 
@@ -63,14 +70,17 @@ class Scale(eqx.Module):
         """
         square = np.square(residuals)
         smallest = _SMALLEST * float(square.mean())
+        daily = len(np.unique(np.round(day, 4))) > 2 * KNOTS
         edges = np.unique(np.quantile(warming, np.linspace(0, 1, GROUPS + 1)[1:-1]))
         group = np.searchsorted(edges, warming)
         level, slope = np.empty((2, KNOTS, square.shape[1]))
         for number, knot in enumerate(middles()):
             near = np.maximum(1 - distance(day, knot) / WINDOW, 0.0)
             means, centres, weight = _grouped(square, warming, near, group)
-            samples = near.sum() ** 2 / np.sum(near**2)
+            samples = near.sum() ** 2 / np.sum(near**2) / (ALIKE if daily else 1.0)
             level[number], slope[number] = _regression(means + smallest, centres, weight, samples)
+        if daily:
+            level, slope = smooth_over_year(level), smooth_over_year(slope)
         return cls(jnp.asarray(level, jnp.float32), jnp.asarray(slope, jnp.float32))
 
     def deviation(self, warming: Float[Array, ""], season: Float[Array, " knot"]) -> Float[Array, " cell"]:
@@ -89,6 +99,13 @@ class Scale(eqx.Module):
             ``(cell,)``.
         """
         return jnp.exp(0.5 * (season @ self.level + warming * (season @ self.slope)))
+
+
+def smooth_over_year(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values at the knots ``(knot, cell)`` without what varies faster than :data:`HARMONICS` of the year."""
+    spectrum = np.fft.rfft(values, axis=0)
+    spectrum[HARMONICS + 1 :] = 0
+    return np.fft.irfft(spectrum, KNOTS, axis=0)
 
 
 def _grouped(

@@ -26,7 +26,7 @@ REMAINING = 256
 SEASON_NEEDS = 1.0
 """Maps for each pattern at which a season's covariance counts as much as the year's."""
 
-_FLOOR = 1e-6
+_FLOOR = 1e-9
 """Smallest variance of a pattern in a model, over the largest: what is less is rounding."""
 
 

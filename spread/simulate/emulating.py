@@ -19,7 +19,7 @@ from spread.coupled import Forcing, Pathway, co2_concentration, scenario_forcing
 from spread.drivers import EPOCH, start_of_month
 from spread.emulator import Emulator, Flag, sentences
 from spread.emulator.checkpoint import packed, unpacked
-from spread.errors import Failure, NotConforming, NotFound
+from spread.errors import BadModel, Failure, NotConforming, NotFound
 from spread.grids import make_grid
 from spread.reduce import compute_or_fail, reduction
 from spread.regions import Region
@@ -76,6 +76,8 @@ def emulate(
     """
     if years[1] < years[0]:
         raise NotFound(f"emulate: expected a first year before the last, got {years[0]} to {years[1]}")
+    if members < 1:
+        raise BadModel(f"emulate: expected one member or more, got {members}")
     calendar = canonical_calendar(calendar)
     year, day, step, bounds = _times(emulator.facts.frequency, years, calendar)
     forcing: str | Forcing = scenario if pathway is None else pathway.forcing

@@ -100,7 +100,7 @@ def test_what_has_no_fixed_point_is_flagged_and_run():
 @settings(max_examples=8, deadline=None)
 @given(cut=st.integers(2, 58), number=st.sampled_from([0, 3]))
 def test_two_runs_in_a_row_are_one_wherever_they_are_cut(cut, number):
-    """To the last bit; but for a run of a single step, whose program has no loop and may round its last bit otherwise."""
+    """To the last bit; but a run of one step, whose program has no loop, may round its last bit otherwise."""
     one_run_and_two(cut, {}, number, False)
 
 
