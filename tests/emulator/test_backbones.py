@@ -94,6 +94,7 @@ def test_patches_have_to_cover_the_grid(shape):
         PatchTransformer(shape, 1, 1, KEY)
 
 
+@pytest.mark.slow
 def test_the_transformer_learns():
     """A synthetic world whose residuals are far from white on the grid: the loss falls below its start of 1."""
     recipe = Recipe("patches", steps=80, batch=32, width=16, depth=1, patch=2, learning_rate=3e-3)

@@ -68,6 +68,7 @@ def test_samples_of_a_loaded_emulator_are_the_same_to_the_bit(file, coherent):
     assert loaded.facts == trained().facts
 
 
+@pytest.mark.slow
 def test_so_are_those_of_a_transformer(tmp_path):
     recipe = Recipe("patches", steps=2, batch=4, width=8, depth=1, patch=2)
     emulator = gaussian(World(years=10), recipe)  # whose network then says something

@@ -80,3 +80,9 @@ def test_a_sample_follows_within_its_run_and_without_a_gap():
     expected = np.ones(94, bool)
     expected[[0, 10, 22, 46, 70]] = False  # first of all, after the gap, first of the three other runs
     np.testing.assert_array_equal(follows, expected)
+
+
+def test_a_scenario_does_not_follow_its_historical_run():
+    """Its first month comes after the last one of the other run, but as another run's."""
+    on = replace(SAMPLES, step=np.arange(len(SAMPLES)))
+    assert np.flatnonzero(~on.follows()).tolist() == [0, 24, 48, 72]

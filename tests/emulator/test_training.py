@@ -56,6 +56,7 @@ def test_seeds_decide_the_first_weights():
     assert bits(gaussian(World(), replace(RECIPE, seed=1)).denoiser) != bits(gaussian().denoiser)
 
 
+@pytest.mark.slow
 def test_losses_fall_on_data_that_are_not_normal():
     """One half of the map is the size of the other half: uncorrelated with it, and known from it."""
     world = World(models=("ALPHA",), years=60, lat=2, lon=4)
