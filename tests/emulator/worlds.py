@@ -117,4 +117,5 @@ def training(world: World = World(), recipe: Recipe = RECIPE):
 
 
 def trained(world: World = World(), recipe: Recipe = RECIPE) -> Emulator:
-    return training(world, recipe)[0]
+    """With the last network, whether or not it was the best on the years kept back."""
+    return prepared(world, recipe).emulator(training(world, recipe)[1].training.average)

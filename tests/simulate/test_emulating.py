@@ -115,7 +115,7 @@ def test_what_is_not_there_is_said(emulator):
         emulate(emulator, "ALPHA", "ssp5855", (2020, 2021))
     with pytest.raises(NotFound, match="first year before the last"):
         emulate(emulator, "ALPHA", "ssp585", (2021, 2020))
-    with pytest.raises(BadModel, match="members"):
+    with pytest.raises(BadModel, match="one member or more"):
         one(emulator, members=0)
     with pytest.raises(NotFound, match="numbered from 0"):
         emulated_member(one(emulator), 3, (REGIONS["global"],))
