@@ -49,7 +49,7 @@ class LogarithmicNewton(NamedTuple):
     -----
     The map is stable where the pivots of ``I - dF/dx`` are positive, see :func:`spread.land.linear.eliminated`. Where
     they are not, as between bare ground and a canopy, Newton's method would lead to a state that no run keeps; there
-    the step goes where the cycle goes, several cycles at once. Where pools swing to and fro, steps become shorter.
+    the step goes where the cycle goes, several cycles at once. Where pools swing back and forth, steps become shorter.
     """
 
     kinds: tuple[Kind, ...]
