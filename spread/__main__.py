@@ -15,6 +15,9 @@ from typing import Any
 
 from spread.commands import emulating, simulating
 
+KERNELS = ("jax", "jaxlib", "equinox", "optax", "jaxtyping", "safetensors")
+"""Packages that simulating and emulating need, and comparing models does not."""
+
 INTERRUPTED = 130
 SOME_UNREADABLE = 3
 
@@ -113,6 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpreadError as error:
         print(f"spread: {one_line(error)}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in KERNELS:
+            raise
+        wanted = f"the package {error.name!r} is not installed; pip install 'cmip-spread[kernels]'"
+        print(f"spread: {arguments.command}: {wanted}", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         sys.stderr.close()
         return 0

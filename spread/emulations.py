@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from spread import learning
-from spread.coupled import pathway
+from spread.coupled import Pathway, pathway
 from spread.demo import make_daily
 from spread.emulator import Emulator, Recipe, Samples, load, load_training, prepare, save, save_training, train
 from spread.emulator.evaluation import evaluate
@@ -156,8 +156,7 @@ def sample_emulator(
     """
     check_writable(out, STORE)
     emulator = load(file)
-    departs = scale != 1.0 or peak is not None
-    path = pathway(scenario, np.arange(1850, max(years[1], 1901) + 2), scale, peak) if departs else None
+    path = _pathway(scenario, years, scale, peak)
     progress("drawing maps", 0, 2)
     made = emulate(
         emulator, model, scenario, years, members=members, seed=seed, pathway=path, coherent=coherent, executor=executor
@@ -178,6 +177,15 @@ def sample_emulator(
         (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     progress("drawing maps", 2, 2)
     return summary
+
+
+def _pathway(scenario: str, years: tuple[int, int], scale: float, peak: int | None) -> Pathway | None:
+    if scale == 1.0 and peak is None:
+        return None
+    try:
+        return pathway(scenario, np.arange(1850, max(years[1], 1901) + 2), scale, peak)
+    except ValueError as error:
+        raise NotFound(str(error)) from error
 
 
 def judge_emulator(

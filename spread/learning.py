@@ -16,7 +16,7 @@ from spread.coupled import Fit, ForcedResponse, Run, fit
 from spread.coupled.cummins import cummins_members
 from spread.emulator.forced import warming_at
 from spread.emulator.samples import Samples
-from spread.errors import Failure, NotComparable, SpreadError, one_line
+from spread.errors import Failure, NotComparable, NotFound, SpreadError, one_line
 from spread.grids import Grid, regular
 from spread.study import Study
 
@@ -118,7 +118,7 @@ def read_runs(
     if study.variable_id != "tas":
         raise NotComparable(f"emulator: expected a study of 'tas', got {study.variable_id!r}")
     _, found, failures = datasets.conformed_members(study, progress)
-    target = resolution if isinstance(resolution, Grid) else regular(resolution)
+    target = _grid(resolution)
     chosen = {row: _during(ds, (years or {}).get(row.experiment_id)) for row, ds in found.items()}
     _check_memory(sum(ds.sizes["time"] for ds in chosen.values()), target)
     runs = []
@@ -131,6 +131,15 @@ def read_runs(
     if not runs:
         raise NotComparable("emulator: no run could be read: " + "; ".join(f.sentence for f in failures[:3]))
     return runs, target, failures
+
+
+def _grid(resolution: str | float | Grid) -> Grid:
+    if isinstance(resolution, Grid):
+        return resolution
+    try:
+        return regular(resolution)
+    except ValueError as error:
+        raise NotFound(f"emulator: {error}") from error
 
 
 def _during(ds: xr.Dataset, years: Years | None) -> xr.Dataset:

@@ -109,8 +109,8 @@ def test_a_member_goes_the_way_of_all_members(emulator):
 
 
 def test_what_is_not_there_is_said(emulator):
-    with pytest.raises(NotFound, match=r"no model 'ALPH'.*ALPHA"):
-        emulate(emulator, "ALPH", "ssp585", (2020, 2021))
+    with pytest.raises(NotFound, match=r"no model 'ALFA'.*ALPHA"):
+        emulate(emulator, "ALFA", "ssp585", (2020, 2021))
     with pytest.raises(NotFound, match="ssp5855"):
         emulate(emulator, "ALPHA", "ssp5855", (2020, 2021))
     with pytest.raises(NotFound, match="first year before the last"):
