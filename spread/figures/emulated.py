@@ -114,7 +114,7 @@ def spectra(card: Scorecard, synthetic: bool) -> Figure:
     others = iter(OTHERS)
     for row in card.rows:
         ratio = np.asarray(row.scores["spectrum"].value) if "spectrum" in row.scores else np.zeros(0)
-        if not ratio.size or not np.isfinite(ratio).any() or row.kind == "oracle":
+        if not ratio.size or not np.isfinite(ratio).any() or not np.nanmax(ratio) > 0 or row.kind == "oracle":
             continue
         candidate = row.kind == "candidate"
         paint = EMULATOR if candidate else next(others, OTHERS[-1])
@@ -185,8 +185,9 @@ def score_table(card: Scorecard, synthetic: bool) -> Figure:
         axes.set_yticks(at, [row.name for row in rows] if number == 0 else [""] * len(rows))
         axes.set_ylim(-0.6, len(rows) - 0.4)
         _calm(axes, label, "", "x")
-    missed = [f"missed: {gate.sentence}" for gate in card.gates if not gate.held]
-    figure.text(0.01, 0.005, "; ".join(missed)[:200] or "all gates are held", fontsize=8, color="#444444")
+    missed = ", ".join(gate.name for gate in card.gates if not gate.held)
+    said = f"gates missed: {missed}" if missed else "all gates are held"
+    figure.text(0.01, 0.005, said, fontsize=8, color="#444444")
     return figure
 
 
