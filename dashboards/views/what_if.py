@@ -310,7 +310,8 @@ class WhatIfView(View):
                 f"path = pathway({state.pathway!r}, scale={scale!r}, peak={peak!r})", "middle = np.full(251, 0.5)",
                 "warming = {m: emulator.warming(m, path.forcing, path.years, middle) for m in emulator.facts.models}",
                 f"path = pathway({state.pathway!r}, np.arange(1850, {LATE[1] + 2}), {scale!r}, {peak!r})",
-                f"late = emulate(emulator, {state.source!r}, {state.pathway!r}, {LATE}, members={MAP_MEMBERS}, coherent=True,"
+                f"late = emulate(emulator, {state.source!r}, {state.pathway!r}, {LATE},"
+                f" members={MAP_MEMBERS}, coherent=True,"
                 + (" pathway=path)" if self.warming.flags else ")"),
             ]  # fmt: skip
         if self.session.shelf.emulating is not None or state.change != "warming":

@@ -228,3 +228,12 @@ def evaluation_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
     (folder / "scorecard.json").write_text(json.dumps({"scorecards": [card]}), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def calculating_server(small_report, emulator_file, evaluation_folder, tmp_path_factory):
+    """A server of the small report with an emulator and an evaluation."""
+    options = ("--emulator", str(emulator_file), "--evaluation", str(evaluation_folder))
+    running = Server(tmp_path_factory.mktemp("calculating"), small_report, options=options)
+    yield running
+    running.stop()

@@ -21,8 +21,8 @@ from dashboards.results import Shelf
 from dashboards.session import Session
 from dashboards.site import SHOWN, land_table
 from dashboards.state import CHANGES, DRAWS, Offers, State
-from dashboards.views.emulated import SAMPLED, emulation, history
-from dashboards.views.what_if import BASE, MAP_MEMBERS, mean_change
+from dashboards.views.emulated import SAMPLED, history
+from dashboards.views.what_if import BASE, MAP_MEMBERS
 from spread.errors import NotFound
 
 
@@ -298,4 +298,3 @@ def test_history_holds_the_base_period_and_the_present():
 def test_a_state_without_an_emulator_offers_none():
     offers = Offers(("r",), ("v",), (), (), (), (), (), (), (), (), (), ((1850, 1900),), (1850, 2100))
     assert State.first(offers).source == ""
-    assert emulation is not None
