@@ -22,6 +22,7 @@ from dashboards.state import read_query
 from dashboards.styles import TEXT
 from dashboards.taking import NoIconHandler, TakeHandler
 from dashboards.views import VIEWS
+from dashboards.working import WORKERS
 from spread.errors import NotFound, SpreadError
 from spread.figures import SYNTHETIC
 from spread.vocabulary import VARIABLES
@@ -71,10 +72,11 @@ class Page:
             _log.error("a page could not be made\n%s", traceback.format_exc())
             return _page_of_words(FAILED, theme)
         self.open += 1
-        pn.state.on_session_destroyed(self._closed)
+        pn.state.on_session_destroyed(lambda context: self._closed(session))
         return _template(session)
 
-    def _closed(self, context: Any) -> None:
+    def _closed(self, session: Session) -> None:
+        session.job.stop()
         self.open -= 1
 
 
@@ -156,6 +158,8 @@ def serve(
     maximum_sessions: int = MAXIMUM_SESSIONS,
     show: bool = False,
     say: Callable[[str], None] = print,
+    emulator: str | Path | None = None,
+    evaluation: str | Path | None = None,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -169,6 +173,8 @@ def serve(
         Pages open at once.
     say : callable
         Takes a line when the server is ready, with its URL.
+    emulator, evaluation : str or Path, optional
+        File of an emulator and folder of an evaluation of it; no other is ever opened.
 
     Raises
     ------
@@ -177,7 +183,7 @@ def serve(
     """
     prepare()
     say("dashboard: opening the reports")
-    shelf = Shelf(reports)
+    shelf = Shelf(reports, emulator, evaluation)
     warm(shelf)
     page = Page(shelf, maximum_sessions)
     try:
@@ -197,6 +203,7 @@ def serve(
     finally:
         with contextlib.suppress(Exception):
             server.stop()
+        WORKERS.close()
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:

@@ -24,6 +24,9 @@ _WIDTHS = {
     "scenario": 140,
     "moment": 190,
     "model": 190,
+    "source": 190,
+    "pathway": 140,
+    "against": 140,
 }
 
 
@@ -43,6 +46,7 @@ class Controls:
         for name, title in (
             ("report", "Report"), ("region", "Region"), ("moment", "When"), ("scenario", "Scenario"),
             ("model", "Model"), ("season", "Season"), ("period", "Period"), ("base", "Base period"), ("votes", "Votes"),
+            ("source", "Emulated model"), ("pathway", "Pathway"), ("against", "Compared with"),
         ):  # fmt: skip
             self.fields[name] = pn.widgets.Select(
                 name=title, options=[], width=_WIDTHS.get(name, 150), stylesheets=[FIELD], margin=0
@@ -100,6 +104,9 @@ class Controls:
             "model": {name or "All models": name for name in offers.models},
             "votes": {VOTES[name]: name for name in offers.votes},
             "base": self._bases(offers, state),
+            "source": {name: name for name in offers.sources},
+            "pathway": {label(name): name for name in offers.pathways},
+            "against": {label(name): name for name in offers.againsts},
         }
         self.quiet = True
         try:

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from dashboards.definitions import redefined, why_not, yearly_of
+from dashboards.emulating import Emulating, Kept
 from dashboards.state import ANSWERS, RANGES, Offers, State
 from spread.errors import NotFound, SpreadError, one_line
 from spread.figures import Frames, bar_frames, plume_frames
@@ -201,6 +202,10 @@ class Shelf:
     ----------
     folders : sequence of str or Path
         Folders of reports.
+    emulator : str or Path, optional
+        File of an emulator.
+    evaluation : str or Path, optional
+        Folder of an evaluation of it.
 
     Raises
     ------
@@ -208,7 +213,13 @@ class Shelf:
         If none is given, or one is not there or cannot be read.
     """
 
-    def __init__(self, folders: Iterable[str | Path]) -> None:
+    def __init__(
+        self, folders: Iterable[str | Path], emulator: str | Path | None = None, evaluation: str | Path | None = None
+    ) -> None:
+        if evaluation is not None and emulator is None:
+            raise NotFound("dashboard: an evaluation is shown beside its emulator; give --emulator FILE too")
+        self.emulating = None if emulator is None else Emulating(emulator, evaluation)
+        self.sites = Kept()
         self.opened: dict[str, Results] = {}
         for folder in folders:
             results = Results(Path(folder).absolute().name, folder)

@@ -19,18 +19,26 @@ PAGES = {
     "spread": "",
     "maps": "?view=maps&scenario=ssp585",
     "why": "?view=why",
+    "land": "?view=land",
     "trace": "?view=trace",
 }
 """Pictures, and the address of each."""
+
+CALCULATED = {"emulated": "?view=emulated", "what-if": "?view=what-if&scale=1.5"}
+"""Likewise of what needs an emulator."""
+
+_DONE = """() => { let open = 0; const walk = node => { for (const e of node.children || []) {
+  if (e.tagName === 'PROGRESS') open += 1; if (e.shadowRoot) walk(e.shadowRoot); walk(e) } };
+  walk(document.body); return open === 0 }"""
 
 WIDTH, HEIGHT = 1280, 860
 """Of a picture [pixel]; the page below the fold is left out."""
 
 
 @contextmanager
-def served(report: Path) -> Iterator[str]:
+def served(report: Path, options: Sequence[str] = ()) -> Iterator[str]:
     """Serve a report in a process of its own while the block runs; gives its URL."""
-    command = [sys.executable, "-m", "spread", "dashboard", str(report), "--port", "0"]
+    command = [sys.executable, "-m", "spread", "dashboard", str(report), "--port", "0", *options]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
@@ -46,7 +54,7 @@ def served(report: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def take(out: Path, report: Path, chromium: str) -> list[Path]:
+def take(out: Path, report: Path, chromium: str, options: Sequence[str] = ()) -> list[Path]:
     """Take the pictures.
 
     Parameters
@@ -57,6 +65,8 @@ def take(out: Path, report: Path, chromium: str) -> list[Path]:
         Folder of a report.
     chromium : str
         The browser.
+    options : sequence of str
+        Of the server: an emulator and an evaluation.
 
     Returns
     -------
@@ -67,7 +77,7 @@ def take(out: Path, report: Path, chromium: str) -> list[Path]:
 
     out.mkdir(parents=True, exist_ok=True)
     made = []
-    with served(report) as url, sync_playwright() as driver:
+    with served(report, options) as url, sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
         )
@@ -75,11 +85,13 @@ def take(out: Path, report: Path, chromium: str) -> list[Path]:
             context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
             context.add_cookies([{"name": "spread-theme", "value": theme, "url": url}])
             page = context.new_page()
-            for name, query in PAGES.items():
+            for name, query in (PAGES | (CALCULATED if options else {})).items():
                 page.goto(url + query)
                 page.wait_for_selector("canvas, table", timeout=60_000)
                 page.wait_for_function("() => window.Bokeh && Bokeh.documents[0].is_idle")
                 page.wait_for_timeout(1500)
+                page.wait_for_function(_DONE, timeout=180_000)
+                page.wait_for_timeout(800)
                 made.append(out / f"dashboard-{name}-{theme}.png")
                 page.screenshot(path=made[-1])
             context.close()
@@ -93,13 +105,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("report", type=Path, nargs="?")
     parser.add_argument("--chromium", default=os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium"))
+    parser.add_argument("--emulator", type=Path, help="file of an emulator")
+    parser.add_argument("--evaluation", type=Path, help="folder of an evaluation of it")
     arguments = parser.parse_args(argv)
+    options = [word for name in ("emulator", "evaluation") if (given := getattr(arguments, name))
+               for word in (f"--{name}", str(given))]  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         report = arguments.report
         if report is None:
             report = Path(scratch) / "demo-report"
             subprocess.run([sys.executable, "-m", "spread", "demo", "--out", str(report)], check=True)
-        for path in take(arguments.out, report, arguments.chromium):
+        for path in take(arguments.out, report, arguments.chromium, options):
             print(path)
     return 0
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import panel as pn
 
 from dashboards.controls import Controls
+from dashboards.jobs import Job
 from dashboards.results import Results, Shelf, Stale
 from dashboards.state import Offers, State
 from dashboards.styles import TABS, TEXT
@@ -50,6 +51,8 @@ class Session:
         self.offers = self._offers()
         self.state, more = State.first(self.offers).choose(self.offers, **query)
         self.refused = [*refused, *more]
+        self.job = Job()
+        self.draws = draw
         self.views: dict[str, View] = {}
         self.shown: dict[str, State] = {}
         self.status = pn.pane.HTML("", stylesheets=[TEXT], sizing_mode="stretch_width", margin=0)
@@ -65,7 +68,15 @@ class Session:
             self.guarded(self.refresh)
 
     def _offers(self) -> Offers:
-        return self.results.offers(self.shelf.labels, [view.name for view in VIEWS])
+        offers = self.results.offers(self.shelf.labels, [view.name for view in VIEWS])
+        found = self.shelf.emulating
+        if found is None:
+            return offers
+        theirs = set(map(str, self.results.report.change["source_id"].values))
+        sources = sorted(found.models, key=lambda name: name not in theirs)  # first those of the report
+        return offers._replace(
+            sources=tuple(sources), pathways=found.scenarios, againsts=found.scenarios[1:] + found.scenarios[:1]
+        )
 
     @property
     def report(self) -> Report:
@@ -87,6 +98,7 @@ class Session:
             self._locate()
 
     def _change_report(self, state: State) -> None:
+        self.job.stop()
         self.results = self.shelf.take(state.report)
         self.offers = self._offers()
         self.state = state.fitted(self.offers)

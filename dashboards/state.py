@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from dashboards.emulating import PEAKS, SCALES
+
 Years = tuple[int, int]
 
 LONGEST = 80
@@ -31,6 +33,15 @@ ANSWERS = {
 RANGES = {"raw": "Raw", "constrained": "Constrained"}
 """Which range of a period is drawn."""
 
+CHANGES = {
+    "warming": "Warming of the pathway", "co2-1995": "CO₂ fixed at 1995", "+2K": "2 K warmer",
+    "pr-30%": "30 % less rain", "no-fire": "No fire", "soil_water=TwoLayers": "Two soil layers (another module)",
+}  # fmt: skip
+"""What is changed on the embedded site, by the names of :func:`spread.counterfactual.named`, and in words."""
+
+DRAWS = ("8", "0", "4", "16")
+"""Draws of the land model's parameters: no more are computed for a visitor."""
+
 
 class Offers(NamedTuple):
     """What can be chosen; the first of each is what is shown first.
@@ -39,6 +50,10 @@ class Offers(NamedTuple):
     ----------
     reports, views, regions, seasons, periods, votes, ranges, scenarios, moments, models, answers : tuple of str
         Names. Moments are the periods and levels of warming of the maps; models those of the maps, first all together.
+    sources, pathways, againsts : tuple of str
+        Models of the emulator, scenarios that it can be asked for, and to compare with; empty without one.
+    changes, draws : tuple of str
+        What can be changed on the embedded site, and how many draws of parameters.
     bases : tuple of (int, int)
         Base periods that are commonly asked for, first the study's.
     years : tuple of int
@@ -58,12 +73,18 @@ class Offers(NamedTuple):
     answers: tuple[str, ...]
     bases: tuple[Years, ...]
     years: Years
+    sources: tuple[str, ...] = ()
+    pathways: tuple[str, ...] = ()
+    againsts: tuple[str, ...] = ()
+    changes: tuple[str, ...] = tuple(CHANGES)
+    draws: tuple[str, ...] = DRAWS
 
 
 _NAMES = {
     "report": "reports", "view": "views", "region": "regions", "season": "seasons", "period": "periods",
     "votes": "votes", "range": "ranges", "scenario": "scenarios", "moment": "moments", "model": "models",
-    "answer": "answers",
+    "answer": "answers", "source": "sources", "pathway": "pathways", "against": "againsts", "change": "changes",
+    "draws": "draws",
 }  # fmt: skip
 
 
@@ -79,6 +100,12 @@ class State:
         First and last year of the base period.
     assessed : bool
         Whether the ranges that AR6 assessed stand beside those of the models.
+    source, pathway, against, change, draws : str
+        Names, see :class:`Offers`.
+    scale : float
+        Of the rise of CO2 equivalent after 2014, within :data:`dashboards.emulating.SCALES`.
+    peak : int
+        Year after which CO2 equivalent stays, within :data:`dashboards.emulating.PEAKS`.
     """
 
     report: str
@@ -94,6 +121,13 @@ class State:
     answer: str
     base: Years
     assessed: bool = True
+    source: str = ""
+    pathway: str = ""
+    against: str = ""
+    change: str = next(iter(CHANGES))
+    draws: str = DRAWS[0]
+    scale: float = 1.0
+    peak: int = PEAKS[1]
 
     @classmethod
     def first(cls, offers: Offers) -> State:
@@ -131,6 +165,12 @@ class State:
                     taken["assessed"] = str(value).lower() in ("true", "1")
                 else:
                     refused.append("assessed: expected 1 or 0")
+            elif name in ("scale", "peak"):
+                number = _number(value, *(SCALES if name == "scale" else PEAKS))
+                if number is None or (name == "peak" and number != int(number)):
+                    refused.append(f"{name}: expected {_SPANS[name]}, got {_shown(value)}")
+                else:
+                    taken[name] = round(number, 2) if name == "scale" else int(number)
             elif name in _NAMES:
                 if value in getattr(offers, _NAMES[name]):
                     taken[name] = value
@@ -142,9 +182,8 @@ class State:
 
     def fitted(self, offers: Offers) -> State:
         """The same choices where another report offers them too, its first ones elsewhere."""
-        kept = {name: value for name, value in asdict(self).items() if name not in ("base", "assessed")}
-        state, _ = State.first(offers).choose(offers, **kept)
-        return replace(state, assessed=self.assessed)
+        kept = {name: value for name, value in asdict(self).items() if name != "base"}
+        return State.first(offers).choose(offers, **kept)[0]
 
     def query(self, offers: Offers) -> str:
         """What of the choices differs from the first ones, as a URL's query: it brings the same page back."""
@@ -187,6 +226,20 @@ def read_query(arguments: Mapping[str, Sequence[bytes]]) -> tuple[dict[str, str]
             continue
         found[name] = value
     return found, refused
+
+
+_SPANS = {
+    "scale": f"a number from {SCALES[0]:g} to {SCALES[1]:g}", "peak": f"a year from {PEAKS[0]} to {PEAKS[1]}",
+}  # fmt: skip
+
+
+def _number(value: Any, low: float, high: float) -> float | None:
+    """A number within limits, of plain digits; None for anything else, NaN too."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", value):
+        return None
+    return float(value) if low <= float(value) <= high else None
 
 
 def _text(value: object) -> str:

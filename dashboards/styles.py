@@ -44,6 +44,13 @@ label { color: var(--ink); font-size: 14px; }
 input:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 """
 
+BUTTON = """
+:host .bk-btn-group > button.bk-btn { color: var(--on-link); background: var(--link); border: 1px solid var(--link); border-radius: 8px; font: inherit;
+  font-size: 14px; height: 36px; padding: 0 16px; cursor: pointer; }
+:host .bk-btn-group > button.bk-btn[disabled] { opacity: .5; cursor: default; }
+.bk-btn:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+"""
+
 TEXT = """
 :host { color: var(--ink); font: inherit; }
 h2 { font-size: 21px; line-height: 1.3; margin: 0 0 4px; font-weight: 650; letter-spacing: -.01em; }
@@ -79,5 +86,9 @@ td.w { min-width: 200px; }
 td.u { min-width: 340px; word-break: break-all; font-size: 12px; color: var(--soft); }
 tr:last-child td { border-bottom: 0; }
 .dot { display: inline-block; width: 10px; height: 10px; margin-right: 6px; border-radius: 50%; background: var(--paint); }
+.job { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 12px; padding: 10px 0; }
+progress { width: 180px; height: 10px; accent-color: var(--link); }
+.flags { margin: 6px 0; padding: 10px 14px; background: var(--panel); border-radius: 8px; border-left: 4px solid var(--alarm); font-size: 14px; }
+.flags b { color: var(--alarm); }
 mark { background: var(--mark); color: inherit; border-radius: 3px; }
 """

@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
 
     dashboard = commands.add_parser("dashboard", help="serve reports as a dashboard; needs the extra 'dashboard'")
     dashboard.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="folders that spread run wrote")
+    dashboard.add_argument("--emulator", type=Path, metavar="FILE", help="that spread emulate train wrote")
+    dashboard.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of it, by spread emulate evaluate")
     _add_server(dashboard)
 
     run = commands.add_parser("run", help="run a study and write its report")
@@ -190,6 +192,8 @@ def _serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:
         maximum_sessions=arguments.maximum_sessions,
         show=arguments.show,
         say=lambda text: print(text, file=sys.stderr),
+        emulator=getattr(arguments, "emulator", None),
+        evaluation=getattr(arguments, "evaluation", None),
     )
     return 0
 

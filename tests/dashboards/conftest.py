@@ -1,5 +1,6 @@
 """A small report, a report that means harm, and a server of them in a process of its own."""
 
+import json
 import os
 import re
 import socket
@@ -188,5 +189,51 @@ def demo_server(tmp_path_factory):
     if not report.is_dir():
         subprocess.run([sys.executable, "-m", "spread", "demo", "--out", str(report)], check=True, capture_output=True)
     running = Server(folder, report)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def emulator_file(twelve_models, tmp_path_factory):
+    """An emulator of two synthetic models, hardly trained: what it draws is of no worth, how it is drawn is."""
+    pytest.importorskip("jax", reason="an emulator needs jax")
+    from spread import Study
+    from spread.emulations import train_emulator
+    from spread.emulator import Recipe
+
+    study = Study.make(
+        name="small-emulator", catalog=str(twelve_models), experiments=("ssp126", "ssp585"), historical="historical",
+        models=("CanESM5", "MIROC6"), base_period=(1995, 2014), incomplete_periods="allow",
+        require_all_experiments=False,
+    )  # fmt: skip
+    out = tmp_path_factory.mktemp("emulator") / "small.safetensors"
+    train_emulator(study, out, "15", Recipe(steps=20, modes=20))
+    return out
+
+
+@pytest.fixture(scope="session")
+def evaluation_folder(tmp_path_factory):
+    """A scorecard as ``spread emulate evaluate`` writes it, with made-up numbers and a method that means harm."""
+    score = {"value": 0.5, "member_error": 0.01, "time_error": None, "unit": "K"}
+    rows = [
+        {"method": "diffusion emulator", "kind": "candidate", "scores": {"crps": score, "ssr": score, "q99": score}},
+        {"method": "pattern scaling", "kind": "baseline", "scores": {"crps": score | {"value": 0.7}}},
+        {"method": SCRIPT, "kind": IMAGE, "scores": {}},
+    ]
+    card = {
+        "kind": "held-out scenario", "run": "CanESM5.ssp245.r1i1p1f1", "years": [2015, 2100], "notes": [],
+        "rows": rows,
+        "gates": [{"name": "g", "method": "m", "value": 1, "limit": [0, 1], "held": False, "sentence": IMAGE}],
+    }  # fmt: skip
+    folder = tmp_path_factory.mktemp("evaluation")
+    (folder / "scorecard.json").write_text(json.dumps({"scorecards": [card]}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def calculating_server(small_report, emulator_file, evaluation_folder, tmp_path_factory):
+    """A server of the small report with an emulator and an evaluation."""
+    options = ("--emulator", str(emulator_file), "--evaluation", str(evaluation_folder))
+    running = Server(tmp_path_factory.mktemp("calculating"), small_report, options=options)
     yield running
     running.stop()

@@ -1,0 +1,160 @@
+"""What a worker does for the page: draw maps of the emulator, run the land model with and without a change.
+
+One process beside the server works for all visitors, one step after another: the page answers meanwhile, and what a
+step may cost is bounded by the choices that there are. Only numbers and names that were checked go to it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dashboards.emulating import PAIRS, departure
+
+LATITUDE = 50.0
+"""Of the embedded site [degrees_north]."""
+
+SEED = 0
+JULY = 0.54
+"""Part of the year for which two scenarios are compared."""
+
+
+class Drawn(NamedTuple):
+    """Annual means of emulated members over some years.
+
+    Parameters
+    ----------
+    years : ndarray
+        (year,).
+    tas : ndarray
+        (member, year, lat, lon) [K], float32.
+    flags : str
+        What is to be said of them.
+    """
+
+    years: np.ndarray
+    tas: np.ndarray
+    flags: tuple[str, ...]
+
+
+@lru_cache(1)
+def _emulator(file: str, stamp: int) -> Any:
+    from spread.emulator import load
+
+    return load(file)
+
+
+def _opened(file: str) -> Any:
+    return _emulator(file, Path(file).stat().st_mtime_ns)
+
+
+def draw(
+    file: str, model: str, scenario: str, years: tuple[int, int], members: int, scale: float = 1.0, peak: int = 2100
+) -> Drawn:
+    """Emulated annual means of members whose months follow each other; steps of other years do not change them.
+
+    Parameters
+    ----------
+    file : str
+        Of the emulator.
+    model, scenario, years, members
+        As :func:`spread.simulate.emulating.emulate` takes them.
+    scale, peak
+        Of the pathway.
+    """
+    from spread.coupled import pathway
+    from spread.simulate.emulating import emulate
+
+    factor, top = departure(scale, peak)
+    departs = factor != 1.0 or top is not None
+    path = pathway(scenario, np.arange(1850, years[1] + 2), factor, top) if departs else None
+    made = emulate(_opened(file), model, scenario, years, members=members, seed=SEED, pathway=path, coherent=True)
+    return annual(made, years)
+
+
+def annual(emulated: Any, years: tuple[int, int]) -> Drawn:
+    """Annual means, days weighted, of maps of an emulator.
+
+    Parameters
+    ----------
+    emulated : xarray.Dataset
+        As :func:`spread.simulate.emulating.emulate` gives it, of whole years.
+    years : tuple of int
+        First and last.
+    """
+    whole = np.arange(years[0], years[1] + 1)
+    length = np.diff(emulated["time_bnds"].values, axis=1)[:, 0].reshape(whole.size, -1)
+    tas = emulated["tas"].values
+    cut = tas.reshape(len(tas), whole.size, -1, *tas.shape[2:]).astype(np.float64)
+    means = np.einsum("myslc,ys->mylc", cut, length / length.sum(axis=1, keepdims=True))
+    flags = tuple(text for text in str(emulated.attrs["emulator_flags"]).split("; ") if text)
+    return Drawn(whole, means.astype(np.float32), flags)
+
+
+def pair(file: str, model: str, first: tuple[str, float], second: tuple[str, float]) -> Any:
+    """Difference of two scenarios in July with the same noise: :func:`spread.emulator.pairs.paired_difference`."""
+    from spread.emulator.pairs import paired_difference
+
+    return paired_difference(_opened(file), model, first, second, JULY, PAIRS, SEED)
+
+
+@lru_cache(4)
+def _site(draws: int) -> Any:
+    """The embedded site, spun up, with its draws."""
+    from spread import counterfactual
+    from spread.drivers import drivers
+    from spread.simulate import SpinUp
+    from spread.simulations import forcing_of
+
+    setup = counterfactual.Setup.of(
+        drivers(forcing_of("site", LATITUDE)), spin_up=SpinUp(), drawing=counterfactual.Drawing(draws, SEED)
+    )
+    return counterfactual.spun(setup)
+
+
+def spin_up(draws: int) -> None:
+    """Bring the embedded site to balance, and keep it."""
+    _site(draws)
+
+
+def land(name: str, draws: int) -> Any:
+    """Yearly means of the embedded site with and without a change: :func:`spread.counterfactual.whatif`."""
+    from spread import counterfactual
+
+    return counterfactual.whatif(_site(draws), counterfactual.named(name)).compute()
+
+
+class Workers:
+    """The process that works beside the server, started when it is first needed, anew where it was lost."""
+
+    def __init__(self) -> None:
+        self.pool: ProcessPoolExecutor | None = None
+
+    def submit(self, step: Any, *given: Any) -> Future[Any]:
+        """Have a step done; a worker that was lost is replaced first."""
+        try:
+            return self._pool().submit(step, *given)
+        except (BrokenProcessPool, RuntimeError):
+            self.close()
+            return self._pool().submit(step, *given)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        if self.pool is None:
+            self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        return self.pool
+
+    def close(self) -> None:
+        """Stop working."""
+        pool, self.pool = self.pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+WORKERS = Workers()
+"""Of this server."""

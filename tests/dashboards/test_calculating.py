@@ -1,0 +1,300 @@
+"""Emulated, What if and Land: their numbers against the public calls, their limits, and what a lost worker says."""
+
+import json
+import math
+import os
+import signal
+import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+import pytest
+
+pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
+pytest.importorskip("jax", reason="what-ifs need jax")
+
+from dashboards import working
+from dashboards.emulating import LATE, MEMBERS, Emulating, departure, score_frame
+from dashboards.jobs import BUSY, LOST, Job
+from dashboards.results import Shelf
+from dashboards.session import Session
+from dashboards.site import SHOWN, land_table
+from dashboards.state import CHANGES, DRAWS, Offers, State
+from dashboards.views.emulated import SAMPLED, history
+from dashboards.views.what_if import BASE, MAP_MEMBERS
+from spread.errors import NotFound
+
+
+class Here:
+    """Does steps at once, in this process, like a worker would."""
+
+    def submit(self, step, *given):
+        promise = Future()
+        try:
+            promise.set_result(step(*given))
+        except Exception as error:
+            promise.set_exception(error)
+        return promise
+
+    def close(self):
+        self.closed = True
+
+
+class Never(Here):
+    """Takes steps and never ends them."""
+
+    def submit(self, step, *given):
+        return Future()
+
+
+class Lost(Here):
+    """Loses every step."""
+
+    def submit(self, step, *given):
+        promise = Future()
+        promise.set_exception(BrokenProcessPool("killed"))
+        return promise
+
+
+@pytest.fixture(scope="module")
+def shelf(small_report, emulator_file, evaluation_folder):
+    return Shelf([small_report], emulator_file, evaluation_folder)
+
+
+def session_of(shelf, **query):
+    return Session(shelf, "light", {name: str(value) for name, value in query.items()}, [])
+
+
+def test_warming_is_that_of_the_public_calls_and_quick(shelf):
+    from spread.coupled import pathway
+
+    found = shelf.emulating.warming("ssp585", 1.5, 2060)
+    path = pathway("ssp585", scale=1.5, peak=2060)
+    for model in shelf.emulating.models:
+        expected = shelf.emulating.emulator.warming(model, path.forcing, path.years, np.full(251, 0.5))
+        np.testing.assert_array_equal(found.table[model].to_numpy(), expected)
+    np.testing.assert_array_equal(found.co2e, path.co2e)
+    assert found.flags == path.flags != ()
+    assert shelf.emulating.warming("ssp585", 1.0, 2100).flags == ()
+    times = []
+    for number in range(9):
+        start = time.perf_counter()
+        shelf.emulating.warming("ssp585", 0.5 + 0.1 * number, 2050)
+        times.append(time.perf_counter() - start)
+    print(f"warming of {len(shelf.emulating.models)} models under a pathway: {1e3 * np.median(times):.1f} ms")
+    assert np.median(times) < 0.2
+
+
+def test_members_are_those_of_emulate_however_they_are_cut(shelf):
+    from spread.simulate.emulating import emulate
+
+    found, model = shelf.emulating, shelf.emulating.models[0]
+    cut = [working.draw(str(found.file), model, "ssp585", years, 2) for years in ((2015, 2016), (2017, 2017))]
+    whole = emulate(found.emulator, model, "ssp585", (2015, 2017), members=2, coherent=True)
+    days = np.diff(whole["time_bnds"].values, axis=1)[:, 0]
+    for year in range(3):
+        part = slice(12 * year, 12 * year + 12)
+        expected = np.average(whole["tas"].values[:, part].astype(float), axis=1, weights=days[part])
+        got = np.concatenate([part.tas for part in cut], axis=1)[:, year]
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_the_emulated_view_shows_what_was_drawn(shelf):
+    from spread.emulator.pairs import paired_difference
+
+    session = session_of(shelf, view="emulated", pathway="ssp585")
+    view = session.view()
+    made = [step(*given) for _, step, given in view.steps()]
+    view._keep(view.key, made)
+    found, facts = view.found, shelf.emulating.facts
+    tas = np.concatenate([part.tas for part in made[:-1]], axis=1).astype(float)
+    years = found["year"].values
+    area = np.asarray(facts.area).reshape(tas.shape[2:])
+    inside = (years >= session.state.base[0]) & (years <= session.state.base[1])
+    means = (tas * area).sum((2, 3)) / area.sum()
+    np.testing.assert_allclose(found["anomaly"].values, means - means[:, inside].mean(), atol=1e-9)
+    assert found.sizes["member"] == MEMBERS
+    own = shelf.emulating.warming("ssp585", 1.0, 2100).own[session.state.source]
+    pair = paired_difference(
+        shelf.emulating.emulator, session.state.source, ("ssp585", float(own[SAMPLED])),
+        (session.state.against, found.attrs["warming_second"]), working.JULY, 50,
+    )  # fmt: skip
+    np.testing.assert_allclose(found["effect"].values, pair.effect)
+    assert found.attrs["reduction"] == pytest.approx(pair.reduction)
+    view.update()
+    assert "Scores on a run" in view.scores.object
+    assert len(view.globes) == len(view.maps) == 3
+    assert str(float(own[SAMPLED])) in view.call()
+    assert view.picture() is not None
+    assert set(view.table()["curve"]) >= {f"emulated: mean and range of {MEMBERS} members"}
+
+
+def test_an_unknown_scenario_is_flagged(shelf):
+    session = session_of(shelf, view="what-if", pathway="ssp245")
+    view = session.view()
+    view.update()
+    assert "No run of this scenario was in training" in view.flags.object
+    assert "Extrapolation" in view.flags.object
+
+
+def test_the_map_is_the_mean_change_of_what_was_drawn(shelf):
+    session = session_of(shelf, view="what-if", pathway="ssp585", scale="2", peak="2060")
+    view = session.view()
+    made = [step(*given) for _, step, given in view.steps()]
+    view._keep(view.key, made)
+    found = shelf.emulating.drawn[view.key]
+    np.testing.assert_allclose(
+        found["change"].values, made[1].tas.mean((0, 1), dtype=float) - made[0].tas.mean((0, 1), dtype=float)
+    )
+    assert "departs from its scenario's aerosols" in found.attrs["flags"]
+    assert "an extrapolation" in view.map_head.object
+    assert made[0].tas.shape[:2] == (MAP_MEMBERS, BASE[1] - BASE[0] + 1)
+    mine = view.warming.table[session.state.source]
+    assert view.delta() == round(mine.loc[LATE[0] : LATE[1]].mean() - mine.loc[BASE[0] : BASE[1]].mean(), 2)
+    assert view.change == f"{view.delta():+.2f}K"
+
+
+def test_the_site_answers_with_the_public_calls(shelf):
+    from spread import counterfactual
+    from spread.drivers import drivers
+    from spread.simulate import SpinUp
+    from spread.simulations import forcing_of
+
+    session = session_of(shelf, view="what-if", change="pr-30%", draws="4")
+    view = session.view()
+    view.land = Job(Here())
+    view.simulate()
+    pair = shelf.sites[("land", "pr-30%", "4")]
+    setup = counterfactual.Setup.of(
+        drivers(forcing_of("site", 50.0)), spin_up=SpinUp(), drawing=counterfactual.Drawing(4, 0)
+    )
+    expected = counterfactual.whatif(setup, counterfactual.named("pr-30%"))
+    for name in SHOWN:
+        np.testing.assert_allclose(pair[name].values, expected[name].values, rtol=1e-6, atol=1e-12)
+    last = counterfactual.differences(expected)["gpp"].isel(year=slice(-10, None)).mean("year").values
+    row = land_table(pair).set_index("variable").loc["gpp"]
+    assert row["low"] / row["high"] == pytest.approx(np.quantile(last, 0.05) / np.quantile(last, 0.95), rel=1e-4)
+    assert "precipitation -30 %" in view.land_found.object
+
+
+def test_every_change_on_offer_has_a_name_that_is_read():
+    from spread.counterfactual import named
+
+    assert [named(name).label for name in CHANGES if name != "warming"]
+    assert max(map(int, DRAWS)) <= 16
+
+
+def test_one_calculation_at_a_time():
+    job, heard = Job(Never()), []
+    assert job.start([("a", len, ("",))], heard.append)
+    assert "<progress" in job.panel.object
+    assert not job.start([("b", len, ("",))], heard.append)
+    assert BUSY in job.panel.object
+    assert job.start([("c", len, ("",))], heard.append, replace=True)
+    job.stop()
+    assert job.running is None
+
+
+def test_a_lost_worker_is_a_sentence():
+    workers = Lost()
+    job, heard = Job(workers), []
+    job.start([("a", len, ("",))], heard.append)
+    assert LOST in job.panel.object
+    assert workers.closed
+    job.workers = Here()
+    assert job.start([("a", len, ("abc",)), ("b", len, ("",))], heard.append)
+    assert heard == [[3, 0]]
+
+
+def test_an_error_of_a_step_is_a_sentence_and_no_traceback():
+    def fails(words):
+        raise NotFound("nothing <b>there</b>")
+
+    job = Job(Here())
+    job.start([("a", fails, ("",))], lambda made: None)
+    assert "nothing &lt;b&gt;there" in job.panel.object
+    job.start([("a", int, ("x",))], lambda made: None)
+    assert "could not be calculated" in job.panel.object
+    assert "Traceback" not in job.panel.object
+
+
+def test_a_killed_process_is_replaced():
+    workers = working.Workers()
+    try:
+        killed = workers.submit(os.kill, workers.submit(os.getpid).result(60), signal.SIGKILL)
+        with pytest.raises(BrokenProcessPool):
+            killed.result(60)
+        assert workers.submit(len, "abc").result(60) == 3
+    finally:
+        workers.close()
+
+
+BAD = {
+    "scale": ["nan", "inf", "-1", "3.01", "1e9", "1e0", "", "0x1", "１", "__import__('os')", math.nan, math.inf, True],
+    "peak": ["1800", "2101", "nan", "2050.5", "99999999999", "-2050", "", "2050;"],
+    "source": ["", "HadCM3", "../../etc/passwd", "<script>"], "pathway": ["ssp999", "historical; rm"],
+    "against": ["abrupt"], "change": ["+9999K", "co2-1", "os=system", "soil_water=__class__"],
+    "draws": ["17", "-1", "1000000", "8.0"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
+def test_a_hostile_choice_is_refused(shelf, name, value):
+    session = session_of(shelf)
+    state, refused = session.state.choose(session.offers, **{name: value})
+    assert state == session.state
+    assert len(refused) == 1
+
+
+def test_good_choices_come_back_from_the_url(shelf):
+    session = session_of(shelf, scale="1.25", peak="2050", change="no-fire", draws="16")
+    assert (session.state.scale, session.state.peak) == (1.25, 2050)
+    assert session.refused == []
+    assert "scale=1.25" in session.state.query(session.offers)
+    assert departure(1.25, 2100) == (1.25, None)
+
+
+def test_files_that_are_not_drawn_are_refused(shelf):
+    session = session_of(shelf, view="emulated", against="ssp126", base="1900-1950")
+    for make in (session.view().table, session.view().dataset, session.view().picture):
+        with pytest.raises(NotFound, match="not been drawn yet"):
+            make()
+
+
+def test_without_an_emulator_the_views_say_how(small_report):
+    shelf = Shelf([small_report])
+    for name, words in (("emulated", "--emulator FILE"), ("what-if", "--emulator FILE"), ("land", "--beside FOLDER")):
+        session = session_of(shelf, view=name)
+        assert session.refused == []
+        view = session.view()
+        view.update()
+        assert words in view.head.object
+
+
+def test_an_emulator_or_evaluation_that_is_none_is_refused(small_report, emulator_file, tmp_path):
+    with pytest.raises(NotFound):
+        Shelf([small_report], tmp_path / "nothing.safetensors")
+    (tmp_path / "scorecard.json").write_text(json.dumps({"scorecards": [{"run": "x"}]}), encoding="utf-8")
+    with pytest.raises(NotFound, match=r"scorecard\.json"):
+        Shelf([small_report], emulator_file, tmp_path)
+    with pytest.raises(NotFound, match="--emulator"):
+        Shelf([small_report], None, tmp_path)
+
+
+def test_scores_are_those_of_the_card(evaluation_folder, emulator_file):
+    card = Emulating(emulator_file, evaluation_folder).cards[0]
+    frame = score_frame(card).set_index("method")
+    assert frame.loc["pattern scaling", "crps"] == card["rows"][1]["scores"]["crps"]["value"]
+    assert np.isnan(frame.loc["pattern scaling", "q99"])
+
+
+def test_history_holds_the_base_period_and_the_present():
+    assert history((1850, 1900)) == [(1850, 1900), (1995, 2014)]
+    assert history((1981, 2010)) == [(1981, 2014)]
+    assert history((1995, 2014)) == [(1995, 2014)]
+
+
+def test_a_state_without_an_emulator_offers_none():
+    offers = Offers(("r",), ("v",), (), (), (), (), (), (), (), (), (), ((1850, 1900),), (1850, 2100))
+    assert State.first(offers).source == ""
