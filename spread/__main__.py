@@ -1,4 +1,4 @@
-"""The command line: ``spread demo | run | search | check | doctor | land run | whatif``.
+"""The command line: ``spread demo | run | dashboard | search | check | doctor | land run | whatif``.
 
 Errors are one line on standard error. Exit codes: 0 done; 2 the request cannot be answered, nothing was written;
 3 a report was written, but some store could not be read (trying again may help); 130 interrupted, nothing was written.
@@ -33,6 +33,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--archive-only", action="store_true", help="make the archive, say where it is, and stop")
     demo.add_argument("--json", action="store_true", help="print the summary as JSON")
 
+    demo.add_argument("--serve", action="store_true", help="then serve the report as a dashboard")
+    _add_server(demo)
+
+    dashboard = commands.add_parser("dashboard", help="serve reports as a dashboard; needs the extra 'dashboard'")
+    dashboard.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="folders that spread run wrote")
+    _add_server(dashboard)
+
     run = commands.add_parser("run", help="run a study and write its report")
     run.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
     run.add_argument("--out", type=Path, help="folder of the report (default: ./NAME-report)")
@@ -63,6 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="environment, engines, credentials, reachability of the catalogs")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: this machine only)")
+    parser.add_argument("--port", type=int, default=5006, help="default: 5006")
+    parser.add_argument(
+        "--allow-websocket-origin", action="append", default=[], metavar="HOST[:PORT]",
+        help="of the URL in the browser's address bar where it is not the server's own, such as behind a proxy",
+    )  # fmt: skip
+    parser.add_argument("--prefix", default="", metavar="PATH", help="before every URL, for a proxy")
+    parser.add_argument("--maximum-sessions", type=int, default=60, metavar="N", help="pages open at once")
+    parser.add_argument("--show", action="store_true", help="open a browser")
 
 
 def _add_simulations(commands: Any) -> None:
@@ -127,6 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command: Callable[[argparse.Namespace], int] = {
         "demo": _demo, "run": _run, "search": _search, "check": _check, "doctor": _doctor,
+        "dashboard": _dashboard,
         "land": _land, "whatif": _whatif,
     }[arguments.command]  # fmt: skip
     try:
@@ -173,7 +193,37 @@ def _demo(arguments: argparse.Namespace) -> int:
         maps={"grid": "5"},
     )
     planted = {f"{f.source_id}.{f.experiment_id}.{f.member_id}.{f.variable_id}" for f in FAULTS}
-    return _report(study, out, arguments.json, None, planted)
+    code = _report(study, out, arguments.json, None, planted)
+    return _serve([out], arguments) if arguments.serve else code
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    return _serve(arguments.reports, arguments)
+
+
+def _serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:
+    """Serve reports until interrupted."""
+    from spread.errors import NotFound
+
+    try:
+        from dashboards.app import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("panel", "param", "dashboards"):
+            raise
+        raise NotFound(
+            f"dashboard: the package {error.name!r} is not installed; pip install 'cmip-spread[dashboard]'"
+        ) from error
+    serve(
+        reports,
+        address=arguments.address,
+        port=arguments.port,
+        origins=arguments.allow_websocket_origin,
+        prefix=arguments.prefix,
+        maximum_sessions=arguments.maximum_sessions,
+        show=arguments.show,
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:

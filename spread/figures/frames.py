@@ -58,7 +58,7 @@ def plume_frames(report: Report, region: str | None = None, season: str | None =
     if starts is not None:
         parts = [(e, a.sel(year=year >= starts - 1), p.sel(year=year >= starts - 1)) for e, a, p in parts]
         past = _first_finite(anomaly.sel(year=year < starts))
-        statistics = across(past, report.study.votes, report.study.quantiles, report.study.ddof)
+        statistics = across(past, report.study.votes, report.study.quantiles, report.study.ddof, _weights(report))
         parts.insert(0, (HISTORICAL, past, statistics))
     factor = unit(report).factor
     bands = pd.concat([_band(p, "year", factor).assign(experiment_id=e) for e, _, p in parts], ignore_index=True)
@@ -132,6 +132,12 @@ def _first_finite(anomaly: xr.DataArray) -> xr.DataArray:
     moved = anomaly.transpose("experiment_id", ...)
     first = np.isfinite(moved.values).argmax(axis=0)
     return moved.isel(experiment_id=0, drop=True).copy(data=np.take_along_axis(moved.values, first[None], axis=0)[0])
+
+
+def _weights(report: Report) -> xr.DataArray | None:
+    """Weights of the models where the statistics of a report are weighted, so that its past is too."""
+    weighted = "weighted" in str(report.plume.attrs.get("votes", ""))
+    return report.answers["weights"]["weights"] if weighted else None
 
 
 def _centre(statistics: xr.Dataset) -> str:

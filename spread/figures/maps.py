@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _WIDTH, _MAP_HEIGHT, _TOP, _BOTTOM = 9.6, 2.3, 1.0, 1.2  # [inch]
-_HATCHES = {"no_change_or_no_robust_signal": "////", "conflicting_signals": "xxxx", "low_model_agreement": "////"}
+HATCHES = {"no_change_or_no_robust_signal": "////", "conflicting_signals": "xxxx", "low_model_agreement": "////"}
+"""Marks of the classes of robustness that AR6 hatches: one way, or both ways."""
+
 _GREY = "#444444"
 _STEPS = 8  # colours on each side of zero
 
@@ -59,7 +61,7 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
     height = _TOP + _BOTTOM + len(scenarios) * (_MAP_HEIGHT + 0.25)
     figure = Figure(figsize=(_WIDTH, height), dpi=150)
     mean, sd = (shown.factor * maps[name].values.astype(np.float64) for name in ("mean", "sd"))
-    scales = _scale(mean, True), _scale(sd, False)
+    scales = colour_levels(mean, True), colour_levels(sd, False)
     drawn: list[Any] = []
     for row, experiment in enumerate(scenarios):
         top = height - _TOP - row * (_MAP_HEIGHT + 0.25)
@@ -107,8 +109,21 @@ def _captions(report: Report, shown: Unit) -> tuple[str, str]:
     )
 
 
-def _scale(values: Floats, both: bool) -> Floats:
-    """Round levels that hold nearly all values: symmetric about zero for changes, from zero for a spread."""
+def colour_levels(values: Floats, both: bool) -> Floats:
+    """Round levels that hold nearly all values.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        What is drawn; NaN is left out.
+    both : bool
+        True for levels symmetric about zero, of a change; False for levels from zero, of a spread.
+
+    Returns
+    -------
+    numpy.ndarray
+        Edges of the colours.
+    """
     finite = np.abs(values[np.isfinite(values)])
     largest = float(np.quantile(finite, 0.99)) if finite.size else 1.0
     step = (largest or 1.0) / _STEPS
@@ -119,14 +134,18 @@ def _scale(values: Floats, both: bool) -> Floats:
     return step * np.arange(-_STEPS if both else 0, _STEPS + 1)
 
 
+def colour_maps(report: Report) -> tuple[str, str]:
+    """Names of the Matplotlib colour maps of changes and of their spread: brown to green for water and carbon."""
+    water = VARIABLES[report.study.variable_id].standard_name.startswith("precip")
+    carbon = VARIABLES[report.study.variable_id].realm.startswith("land")
+    return "BrBG" if water or carbon else "RdBu_r", "YlGnBu"
+
+
 def _colours(report: Report, column: int, levels: Floats) -> tuple[Any, Any]:
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
-    water = VARIABLES[report.study.variable_id].standard_name.startswith("precip")
-    carbon = VARIABLES[report.study.variable_id].realm.startswith("land")
-    changes = "BrBG" if water or carbon else "RdBu_r"
-    cmap = colormaps[changes if column == 0 else "YlGnBu"].with_extremes(bad="#d9d9d9")
+    cmap = colormaps[colour_maps(report)[column]].with_extremes(bad="#d9d9d9")
     return cmap, BoundaryNorm(levels, cmap.N, extend="both" if column == 0 else "max")
 
 
@@ -170,7 +189,7 @@ def _hatch(axes: Axes, at: xr.Dataset) -> None:
                         strict=True))  # fmt: skip
     classes = at["robustness"].values[:, columns]
     south, north = np.clip(at["lat_bnds"].values, -90.0, 90.0).T
-    for meaning, hatch in _HATCHES.items():
+    for meaning, hatch in HATCHES.items():
         rows, places = np.nonzero(classes == meanings.get(meaning, np.nan))
         corners = [equal_earth(edges[places + e] - middle, lat[rows]) for e, lat in
                    ((0, south), (1, south), (1, north), (0, north))]  # fmt: skip
@@ -202,7 +221,7 @@ def _legend(figure: Figure, report: Report, height: float) -> None:
     present = str(report.maps["robustness"].attrs["flag_meanings"]).split()
     handles = [
         Patch(facecolor="none", edgecolor="#222222", hatch=hatch, linewidth=0.5, label=names[meaning])
-        for meaning, hatch in _HATCHES.items()
+        for meaning, hatch in HATCHES.items()
         if meaning in present
     ]
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=2, fontsize=8, frameon=False)

@@ -37,6 +37,42 @@ def equal_earth(lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
     return x, y
 
 
+def inverse_equal_earth(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+    """Take points of the plane back onto the globe.
+
+    Parameters
+    ----------
+    x, y : array_like
+        As :func:`equal_earth` returns them.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Longitude east of the central meridian and latitude [degrees]; NaN for points outside the map.
+
+    Notes
+    -----
+    Newton's method on equation 2 of Savric, Patterson and Jenny (2019); its slope is nowhere near zero on the map, and
+    a dozen steps reach rounding error.
+    """
+    across, up = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    theta = up / _A[0]
+    for _ in range(12):
+        square = theta**2
+        reached = theta * (_A[0] + square * (_A[1] + square**2 * (_A[2] + _A[3] * square)))
+        theta = theta - (reached - up) / (
+            _A[0] + square * (3.0 * _A[1] + square**2 * (7.0 * _A[2] + 9.0 * _A[3] * square))
+        )
+    square = theta**2
+    slope = _A[0] + square * (3.0 * _A[1] + square**2 * (7.0 * _A[2] + 9.0 * _A[3] * square))
+    sine = 2.0 * np.sin(theta) / np.sqrt(3.0)
+    with np.errstate(divide="ignore"):
+        lon = np.rad2deg(3.0 * across * slope / (2.0 * np.sqrt(3.0) * np.cos(theta)))
+    outside = (np.abs(sine) > 1.0 + 1e-9) | (np.abs(lon) > 180.0 + 1e-6)
+    lat = np.rad2deg(np.arcsin(np.clip(sine, -1.0, 1.0)))
+    return np.where(outside, np.nan, lon), np.where(outside, np.nan, lat)
+
+
 def outline(points: int = 90) -> tuple[Floats, Floats]:
     """Edge of the map, x and y of a closed line."""
     lat = np.linspace(-90.0, 90.0, points)

@@ -1,0 +1,218 @@
+"""What is chosen on the page: one value for each choice, each checked against what the report offers, safe in a URL.
+
+Nothing here opens anything: a choice is a name that the report itself offers, or a base period within its years.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+Years = tuple[int, int]
+
+LONGEST = 80
+"""Letters of a value in a URL; no name of a region, model or period is longer."""
+
+SHORTEST_BASE = 5
+"""Years of a base period; fewer would be weather."""
+
+VOTES = {"models": "Each model once", "runs": "Each run once", "weighted": "Weighted models"}
+"""Who has a vote, in words."""
+
+ANSWERS = {
+    "partition": "Sources of uncertainty", "warming_levels": "Warming levels", "sensitivity": "Sensitivity",
+    "constraint": "Constraint", "weights": "Weights",
+}  # fmt: skip
+"""Answers to why models disagree, in words."""
+
+RANGES = {"raw": "Raw", "constrained": "Constrained"}
+"""Which range of a period is drawn."""
+
+
+class Offers(NamedTuple):
+    """What can be chosen; the first of each is what is shown first.
+
+    Parameters
+    ----------
+    reports, views, regions, seasons, periods, votes, ranges, scenarios, moments, models, answers : tuple of str
+        Names. Moments are the periods and levels of warming of the maps; models those of the maps, first all together.
+    bases : tuple of (int, int)
+        Base periods that are commonly asked for, first the study's.
+    years : tuple of int
+        First and last year in which a base period may lie.
+    """
+
+    reports: tuple[str, ...]
+    views: tuple[str, ...]
+    regions: tuple[str, ...]
+    seasons: tuple[str, ...]
+    periods: tuple[str, ...]
+    votes: tuple[str, ...]
+    ranges: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    moments: tuple[str, ...]
+    models: tuple[str, ...]
+    answers: tuple[str, ...]
+    bases: tuple[Years, ...]
+    years: Years
+
+
+_NAMES = {
+    "report": "reports", "view": "views", "region": "regions", "season": "seasons", "period": "periods",
+    "votes": "votes", "range": "ranges", "scenario": "scenarios", "moment": "moments", "model": "models",
+    "answer": "answers",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class State:
+    """One value for each choice.
+
+    Parameters
+    ----------
+    report, view, region, season, period, votes, range, scenario, moment, model, answer : str
+        Names, see :class:`Offers`; empty where there is nothing to choose from.
+    base : tuple of int
+        First and last year of the base period.
+    assessed : bool
+        Whether the ranges that AR6 assessed stand beside those of the models.
+    """
+
+    report: str
+    view: str
+    region: str
+    season: str
+    period: str
+    votes: str
+    range: str
+    scenario: str
+    moment: str
+    model: str
+    answer: str
+    base: Years
+    assessed: bool = True
+
+    @classmethod
+    def first(cls, offers: Offers) -> State:
+        """What is shown before anything is chosen."""
+        names: dict[str, Any] = {name: next(iter(getattr(offers, many)), "") for name, many in _NAMES.items()}
+        return cls(base=offers.bases[0], **names)
+
+    def choose(self, offers: Offers, **choices: Any) -> tuple[State, list[str]]:
+        """Take choices that the report offers, and say of the others why not.
+
+        Parameters
+        ----------
+        offers : Offers
+            What can be chosen.
+        **choices
+            By name; a base period as years or as ``1995-2014``.
+
+        Returns
+        -------
+        State, list of str
+            What is chosen now, and a sentence for each choice that is not taken.
+        """
+        taken: dict[str, Any] = {}
+        refused = []
+        for name, value in choices.items():
+            if name == "base":
+                years = _years(value)
+                reason = _unfit(years, offers.years)
+                if years is None or reason:
+                    refused.append(f"base period: {reason}")
+                else:
+                    taken["base"] = years
+            elif name == "assessed":
+                if str(value).lower() in ("true", "false", "1", "0"):
+                    taken["assessed"] = str(value).lower() in ("true", "1")
+                else:
+                    refused.append("assessed: expected 1 or 0")
+            elif name in _NAMES:
+                if value in getattr(offers, _NAMES[name]):
+                    taken[name] = value
+                else:
+                    refused.append(f"{name}: {_shown(value)} is not in this report")
+            else:
+                refused.append(f"{_shown(name)}: there is no such choice")
+        return replace(self, **taken), refused
+
+    def fitted(self, offers: Offers) -> State:
+        """The same choices where another report offers them too, its first ones elsewhere."""
+        kept = {name: value for name, value in asdict(self).items() if name not in ("base", "assessed")}
+        state, _ = State.first(offers).choose(offers, **kept)
+        return replace(state, assessed=self.assessed)
+
+    def query(self, offers: Offers) -> str:
+        """What of the choices differs from the first ones, as a URL's query: it brings the same page back."""
+        first, found = State.first(offers), {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value != getattr(first, item.name):
+                found[item.name] = "-".join(map(str, value)) if item.name == "base" else _text(value)
+        return f"?{urlencode(found)}" if found else ""
+
+
+def read_query(arguments: Mapping[str, Sequence[bytes]]) -> tuple[dict[str, str], list[str]]:
+    """Choices in the query of a URL.
+
+    Parameters
+    ----------
+    arguments : mapping of str to sequence of bytes
+        As the server has them.
+
+    Returns
+    -------
+    dict, list of str
+        The first value of each choice; a sentence for what is too long, not text or of no meaning.
+    """
+    known = {item.name for item in fields(State)}
+    found: dict[str, str] = {}
+    refused = []
+    for name, values in list(arguments.items())[:50]:
+        if name not in known:
+            if name != "theme" and not name.startswith("bokeh-"):
+                refused.append(f"{_shown(name)}: there is no such choice")
+            continue
+        try:
+            value = bytes(values[0]).decode("utf-8")
+        except (UnicodeDecodeError, IndexError):
+            refused.append(f"{name}: is not text")
+            continue
+        if len(value) > LONGEST or not value.isprintable():
+            refused.append(f"{name}: expected at most {LONGEST} printable letters")
+            continue
+        found[name] = value
+    return found, refused
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _years(value: Any) -> Years | None:
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]{1,4})\s*[-–]\s*([0-9]{1,4})\s*", value)
+        return (int(match[1]), int(match[2])) if match else None
+    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(year, int) for year in value):
+        return int(value[0]), int(value[1])
+    return None
+
+
+def _unfit(years: Years | None, within: Years) -> str:
+    if years is None:
+        return "expected two years, such as 1995-2014"
+    if not within[0] <= years[0] <= years[1] <= within[1]:
+        return f"expected years within {within[0]}-{within[1]} in order, got {years[0]}-{years[1]}"
+    if years[1] - years[0] + 1 < SHORTEST_BASE:
+        return f"expected at least {SHORTEST_BASE} years, got {years[0]}-{years[1]}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    """A name as a sentence shows it: short, and of printable letters."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[: LONGEST + 1])
+    return repr(text if len(text) <= LONGEST else text[:LONGEST] + "...")

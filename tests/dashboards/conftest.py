@@ -1,0 +1,192 @@
+"""A small report, a report that means harm, and a server of them in a process of its own."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium")
+MODELS = [
+    "ACCESS-ESM1-5", "BCC-CSM2-MR", "CAMS-CSM1-0", "CanESM5", "CNRM-CM6-1", "FGOALS-g3", "GFDL-ESM4", "INM-CM4-8",
+    "IPSL-CM6A-LR", "MIROC6", "MRI-ESM2-0", "UKESM1-0-LL",
+]  # fmt: skip
+SCRIPT = "<script>window.harmed = 1</script>"
+IMAGE = "<img src=x onerror='window.harmed=1'>"
+
+
+def study_of(archive, **fields):
+    from spread import Study
+
+    return Study.make(
+        name="small", catalog=str(archive), experiments=["ssp126", "ssp585"], members="all",
+        regions=["global", "arctic", "land"], periods=[(2041, 2060), (2081, 2100)], seasons=["annual", "DJF"],
+        incomplete_periods="allow", maps={"grid": "10"}, warming_levels=[1.5, 2.0], **fields,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def observations(tmp_path_factory):
+    """A synthetic series of observed global temperature, 1850-2024, that warms by 1.2 K since 1970."""
+    path = tmp_path_factory.mktemp("observed") / "series.csv"
+    rows = [f"{year},{14 + max(0, year - 1970) * 1.2 / 54 + 0.05 * ((year * 7) % 5 - 2)}" for year in range(1850, 2025)]
+    path.write_text("year,value\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def twelve_models(tmp_path_factory):
+    """Collection of twelve synthetic models: a constraint needs ten."""
+    from spread.demo import make_archive
+
+    return make_archive(
+        tmp_path_factory.mktemp("twelve") / "archive",
+        models=MODELS,
+        experiments=["historical", "ssp126", "ssp585"],
+        variables=["tas", "areacella", "sftlf"],
+    )
+
+
+@pytest.fixture(scope="session")
+def small_study(twelve_models, observations):
+    return study_of(
+        twelve_models,
+        observations={"name": "observed (made up)", "file": str(observations), "kind": "GSAT"},
+        constraint={},
+        weights={"sigma_d": 0.5, "sigma_s": 0.5},
+    )
+
+
+@pytest.fixture(scope="session")
+def small_report(small_study, tmp_path_factory):
+    """Folder of a report with every answer that one variable can have."""
+    os.environ["SPREAD_CACHE"] = str(tmp_path_factory.mktemp("dashboard-cache") / "cache")
+    import spread
+
+    report = spread.run(small_study)
+    assert {"partition", "warming_levels", "constraint", "weights", "maps"} <= set(report.answers), report.silent
+    return report.save(tmp_path_factory.mktemp("reports") / "small-report")
+
+
+@pytest.fixture(scope="session")
+def hostile_report(small_report, tmp_path_factory):
+    """Folder of a report whose names and texts are scripts."""
+    from spread import Report
+    from spread.errors import Failure
+
+    report = Report.load(small_report)
+    names = [f"{SCRIPT}{n}" if n % 2 else f"{IMAGE}'\"{n}" for n in range(report.members.sizes["source_id"])]
+    versions = report.members["version"].astype(object).where(False, SCRIPT).astype(str)
+    parts = {
+        name: getattr(report, name).assign_coords(source_id=names)
+        for name in ("members", "yearly", "change")
+    }  # fmt: skip
+    parts["members"] = parts["members"].assign_coords(
+        version=versions.assign_coords(source_id=names), fixes=versions.assign_coords(source_id=names),
+        zstore=versions.assign_coords(source_id=names),
+    )  # fmt: skip
+    study = report.study.model_copy(
+        update={"regions": tuple(r.model_copy(update={"long_name": IMAGE}) for r in report.study.regions)}
+    )
+    answers = {name: report.answers[name] for name in ("partition",)}
+    answers["partition"] = answers["partition"].assign_attrs(definition=IMAGE, scenarios=SCRIPT)
+    hostile = replace(
+        report, study=study, answers=answers, silent={"constraint": SCRIPT, "warming_levels": IMAGE},
+        failures=(Failure(SCRIPT, IMAGE, f"{SCRIPT} {IMAGE}", facets={}),), **parts,
+        provenance={"spread": IMAGE, "created": SCRIPT, "errata": {}, "libraries": {SCRIPT: IMAGE}},
+        observations={**report.observations, "name": IMAGE},
+    )  # fmt: skip
+    return hostile.save(tmp_path_factory.mktemp("reports") / "hostile-report")
+
+
+class Server:
+    """``spread dashboard`` in a process of its own."""
+
+    def __init__(self, folder: Path, *reports: Path, options: tuple[str, ...] = ()) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.log = folder / f"server-{self.port}.log"
+        command = [sys.executable, "-m", "spread", "dashboard", *map(str, reports), "--port", str(self.port), *options]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            command, stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=environment, cwd=folder
+        )
+        end = time.monotonic() + 180
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(self.said())
+            if re.search(r"dashboard: http", self.said()):
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"the server did not start: {self.said()}")
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def get(self, path: str) -> tuple[int, str, dict]:
+        request = urllib.request.Request(self.url + path)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode("utf-8", "replace"), dict(error.headers)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+@pytest.fixture(scope="session")
+def server(small_report, hostile_report, tmp_path_factory):
+    """A server of both reports; the small one is what it shows first."""
+    running = Server(tmp_path_factory.mktemp("server"), small_report, hostile_report)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Headless Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; set SPREAD_CHROMIUM")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )  # fmt: skip
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory):
+    """Where screenshots stay."""
+    folder = Path(os.environ.get("SPREAD_ARTEFACTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory):
+    """A server of the demo's report: that of ``SPREAD_DEMO_REPORT``, or one that is made."""
+    folder = tmp_path_factory.mktemp("demo")
+    report = Path(os.environ.get("SPREAD_DEMO_REPORT") or folder / "demo-report")
+    if not report.is_dir():
+        subprocess.run([sys.executable, "-m", "spread", "demo", "--out", str(report)], check=True, capture_output=True)
+    running = Server(folder, report)
+    yield running
+    running.stop()
