@@ -34,6 +34,9 @@ MEMBERS = 5
 PAIRS = 50
 """Pairs of maps of a difference of two scenarios."""
 
+ROUNDING = 0.005
+"""Of warming as the page shows it [K]: the end of what was learned from is not beyond it."""
+
 KEPT = 12
 """Drawings that are kept; each takes about 3 MiB."""
 
@@ -143,9 +146,10 @@ class Emulating:
             pd.DataFrame({m: self.emulator.warming(m, p.forcing, years, middle) for m in self.models}, index=years)
             for p in (path, own)
         ]
+        ahead = tables[0].loc[2015:]
         beyond = tuple(
             name for name, (low, high) in zip(self.models, self.facts.warming, strict=True)
-            if tables[0][name].max() > high or tables[0][name].min() < low
+            if ahead[name].max() > high + ROUNDING or ahead[name].min() < low - ROUNDING
         )  # fmt: skip
         return Warming(years, path.co2e, own.co2e, tables[0], tables[1], path.flags, beyond)
 

@@ -35,7 +35,7 @@ RANGES = {"raw": "Raw", "constrained": "Constrained"}
 
 CHANGES = {
     "warming": "Warming of the pathway", "co2-1995": "CO₂ fixed at 1995", "+2K": "2 K warmer",
-    "pr-30%": "30 % less rain", "no-fire": "No fire", "soil_water=TwoLayers": "Two soil layers (another module)",
+    "pr-30%": "30 % less rain", "no-fire": "No fire", "phenology=KnorrPhenology": "Another module of phenology",
 }  # fmt: skip
 """What is changed on the embedded site, by the names of :func:`spread.counterfactual.named`, and in words."""
 

@@ -288,7 +288,8 @@ class WhatIfView(View):
             return
         label = str(pair.attrs["change_label"])
         nothing = not land_table(pair)[["low", "median", "high"]].to_numpy().any()
-        said = " Nothing burns in this weather, so nothing changes." if nothing and state.change == "no-fire" else ""
+        said = " Nothing changes: here this makes no difference." if nothing else ""
+        said = " Nothing burns in this weather, so nothing changes." if nothing and state.change == "no-fire" else said
         self.land_found.object = (
             f"<h3>{escape(label)}</h3><p class='soft'>Mean change of the last ten years.{said}</p>{land_html(pair)}"
         )

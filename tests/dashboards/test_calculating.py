@@ -298,3 +298,23 @@ def test_history_holds_the_base_period_and_the_present():
 def test_a_state_without_an_emulator_offers_none():
     offers = Offers(("r",), ("v",), (), (), (), (), (), (), (), (), (), ((1850, 1900),), (1850, 2100))
     assert State.first(offers).source == ""
+
+
+def test_the_land_view_shows_the_models_of_a_land_report(tmp_path):
+    import spread
+    from spread.demo import make_archive
+
+    archive = make_archive(
+        tmp_path / "archive", models=["CESM2", "CanESM5"], experiments=["historical", "ssp585"],
+        variables=["nbp", "areacella", "sftlf"],
+    )  # fmt: skip
+    study = spread.Study.make(
+        name="carbon", catalog=str(archive), variable_id="nbp", table_id="Eyr", experiments=["ssp585"],
+        incomplete_periods="allow", base_period=(1995, 2014),
+    )  # fmt: skip
+    folder = spread.run(study).save(tmp_path / "carbon")
+    view = session_of(Shelf([folder]), view="land").view()
+    found = view.session.report.across.sel(region="global", season="annual", experiment_id="ssp585").isel(period=0)
+    assert f"{int(found['count'])} models" in view.head.object
+    assert "--beside FOLDER" in view.notes.object
+    assert view.table()["year"].max() == 2100
