@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from worlds import RECIPE, World, gaussian, prepared, trained
+from emulator_worlds import RECIPE, World, gaussian, prepared, trained
 
 from spread.diffusion import Preconditioned
 from spread.emulator import Recipe, prepare, train

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from emulator_worlds import RECIPE, World, gaussian, prepared, trained
+from emulator_worlds import training as training_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from worlds import RECIPE, World, gaussian, prepared, trained
-from worlds import training as training_of
 
 from spread.emulator import Recipe, checkpoint, load, load_training, prepare, save, save_training
 from spread.errors import NotFound

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from emulator_worlds import World, gaussian, prepared, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import World, gaussian, prepared, trained
 
 from spread.emulator import Flag, sentences
 from spread.emulator import emulator as module

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from worlds import RECIPE, World, gaussian, prepared, training
+from emulator_worlds import RECIPE, World, gaussian, prepared, training
 
 from spread.emulator import Recipe, load_training, prepare, save_training, train
 from spread.emulator.pattern_scaling import basis

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import gaussian
+from emulator_worlds import gaussian
 
 from spread.coupled import cummins, forced_response, forced_warming, scenario_forcing
 from spread.coupled.fitted import PARAMETERS

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from emulator_worlds import RECIPE
 from synthetic import areas, edges, published, records, regular, write_collection
-from worlds import RECIPE
 
 from spread import learning
 from spread.coupled import cummins, forced_response, forced_warming, scenario_forcing

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from worlds import World, gaussian, trained
+from emulator_worlds import World, gaussian, trained
 
 from spread.emulator.flags import Flag
 from spread.emulator.pairs import paired_difference

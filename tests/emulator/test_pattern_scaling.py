@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from worlds import World
+from emulator_worlds import World
 
 from spread.emulator.pattern_scaling import DAILY_HARMONICS, MONTHLY_HARMONICS, PatternScaling, basis
 from spread.errors import BadModel

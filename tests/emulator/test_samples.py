@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import World
+from emulator_worlds import World
 
 from spread.errors import BadModel
 

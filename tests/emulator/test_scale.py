@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from worlds import World
+from emulator_worlds import World
 
 from spread.emulator.scale import Scale
 from spread.emulator.seasons import weights

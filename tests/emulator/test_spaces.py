@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from worlds import World
+from emulator_worlds import World
 
 from spread.emulator.spaces import Grid, Patterns
 from spread.errors import BadModel

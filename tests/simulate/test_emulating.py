@@ -13,7 +13,7 @@ from spread.emulator.training import started
 from spread.errors import BadModel, Failure, NotFound
 from spread.regions import REGIONS
 from spread.simulate.emulating import emulate, emulated_member
-from tests.emulator.worlds import RECIPE, World
+from tests.emulator.emulator_worlds import RECIPE, World
 
 
 @pytest.fixture(scope="module")
