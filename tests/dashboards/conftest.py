@@ -2,20 +2,16 @@
 
 import json
 import os
-import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dashboard_server import Server
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium")
 MODELS = [
     "ACCESS-ESM1-5", "BCC-CSM2-MR", "CAMS-CSM1-0", "CanESM5", "CNRM-CM6-1", "FGOALS-g3", "GFDL-ESM4", "INM-CM4-8",
@@ -107,48 +103,6 @@ def hostile_report(small_report, tmp_path_factory):
         observations={**report.observations, "name": IMAGE},
     )  # fmt: skip
     return hostile.save(tmp_path_factory.mktemp("reports") / "hostile-report")
-
-
-class Server:
-    """``spread dashboard`` in a process of its own."""
-
-    def __init__(self, folder: Path, *reports: Path, options: tuple[str, ...] = ()) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.log = folder / f"server-{self.port}.log"
-        command = [sys.executable, "-m", "spread", "dashboard", *map(str, reports), "--port", str(self.port), *options]
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            command, stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=environment, cwd=folder
-        )
-        end = time.monotonic() + 180
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise RuntimeError(self.said())
-            if re.search(r"dashboard: http", self.said()):
-                return
-            time.sleep(0.2)
-        raise RuntimeError(f"the server did not start: {self.said()}")
-
-    def said(self) -> str:
-        return self.log.read_text(encoding="utf-8")
-
-    def get(self, path: str) -> tuple[int, str, dict]:
-        request = urllib.request.Request(self.url + path)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers)
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode("utf-8", "replace"), dict(error.headers)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import REPOSITORY
+from dashboard_server import REPOSITORY
 
 from dashboards import taking
 from dashboards.app import MAXIMUM_MESSAGE, options

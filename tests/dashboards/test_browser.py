@@ -303,7 +303,7 @@ def test_a_hostile_report_harms_no_browser(visit, artefacts):
 
 
 def test_behind_a_prefix_everything_is_found(chromium, small_report, tmp_path):
-    from conftest import Server
+    from dashboard_server import Server
 
     server = Server(tmp_path, small_report, options=("--prefix", "/user/ann/spread"))
     try:

@@ -234,7 +234,7 @@ def test_no_pane_of_a_hostile_report_has_its_markup(hostile_report):
 
 
 def test_a_report_deleted_while_it_is_served_is_a_sentence(small_report, tmp_path):
-    from conftest import Server
+    from dashboard_server import Server
 
     copy = shutil.copytree(small_report, tmp_path / "served-report")
     server = Server(tmp_path, copy)
@@ -255,7 +255,7 @@ def test_a_report_deleted_while_it_is_served_is_a_sentence(small_report, tmp_pat
 
 
 def test_too_many_pages_are_told_to_come_back(small_report, tmp_path):
-    from conftest import Server
+    from dashboard_server import Server
 
     server = Server(tmp_path, small_report, options=("--maximum-sessions", "2"))
     try:
