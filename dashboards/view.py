@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dashboards.session import Session
 
 
-class View:
+class View(ABC):
     """One view; ``views`` has one file each.
 
     A view is built when it is first looked at, and given new numbers when a choice changes.
@@ -52,28 +53,28 @@ class View:
         """What besides the choices decides what is shown, for the URL of a file."""
         return {}
 
-    def search_for(self, which: str = "", search: str = "") -> None:
+    def search_for(self, which: str = "", search: str = "") -> None:  # noqa: B027 - a view without extras takes none
         """Take what :meth:`extra` gave; nothing by default."""
 
+    @abstractmethod
     def update(self) -> None:
         """Show what is chosen now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self) -> str:
         """Python that remakes what is shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def picture(self) -> Any:
         """What is shown as a figure for print: of Matplotlib, or of HoloViews for Matplotlib."""
-        raise NotImplementedError
 
+    @abstractmethod
     def table(self) -> pd.DataFrame:
         """The numbers shown, as a table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dataset(self) -> xr.Dataset:
         """The numbers shown, as a dataset."""
-        raise NotImplementedError
 
     def stem(self) -> str:
         """Name of a file of what is shown, without its ending."""
