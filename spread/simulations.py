@@ -99,7 +99,7 @@ def run_land(
     out : Path
         Folder; an older one of the same kind is replaced.
     changes : sequence of str
-        Names as :func:`spread.counterfactual.named` reads them, such as ``soil_water=TwoLayer``.
+        Names as :func:`spread.counterfactual.named` reads them, such as ``soil_water=TwoLayers``.
     draws, seed : int
         Of parameters; 0 draws is one run with the defaults.
     spin_up : bool

@@ -13,7 +13,7 @@ NAMED = {
     "+2K": "warmer (or colder) by so many kelvin at constant relative humidity",
     "pr-30%": "less (or more) precipitation by so many percent",
     "no-fire": "nothing burns",
-    "PROCESS=BRICK": "another brick, such as soil_water=TwoLayer",
+    "PROCESS=BRICK": "another brick, such as soil_water=TwoLayers",
 }
 """Forms of names, and what they mean."""
 
