@@ -161,6 +161,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         regions=["global", "northern_hemisphere", "southern_hemisphere", "land", "ocean", "arctic"],
         incomplete_periods="allow",
         maps={"grid": "5"},
+        sensitivity={},
     )
     planted = {f"{f.source_id}.{f.experiment_id}.{f.member_id}.{f.variable_id}" for f in FAULTS}
     code = _report(study, out, arguments.json, None, planted)

@@ -19,7 +19,17 @@ LEAVES = {
 STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
 ALLOWED = {"figures": {"report", "ensemble"}, "selection": {"catalog"}}  # what a stage may import of the others
 KERNELS = {"diffusion", "emulator", "land", "coupled"}
-WIRES = {"flow", "datasets", "plan", "counterfactual", "drivers", "simulations", "beside", "emulations"}
+WIRES = {
+    "flow",
+    "datasets",
+    "plan",
+    "counterfactual",
+    "drivers",
+    "simulations",
+    "beside",
+    "emulations",
+    "sensitivities",
+}
 BRIDGES = {"simulate", "learning"}  # between xarray and JAX
 # made once, by hand, with tools that the package does not need
 DERIVATIONS = {"natural_earth/derive.py", "demo/calibrate.py", "errata/derive.py"}

@@ -138,7 +138,7 @@ def test_constrained_bars_are_those_of_the_constraint(session, small_report):
 
 def test_an_answer_that_is_not_there_says_why(session):
     view = shown(session, view="why", answer="sensitivity")
-    assert "No answer: ECS and TCR need" in view.tables.object
+    assert "No answer: the study asks for no sensitivity; add [sensitivity] to it" in view.tables.object
     assert not view.taken.panel.visible
     session.choose(answer="constraint", base="1995-2014")
     assert "made against 1850-1900" in view.tables.object
