@@ -160,6 +160,7 @@ def serve(
     say: Callable[[str], None] = print,
     emulator: str | Path | None = None,
     evaluation: str | Path | None = None,
+    executor: Any = None,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -175,6 +176,8 @@ def serve(
         Takes a line when the server is ready, with its URL.
     emulator, evaluation : str or Path, optional
         File of an emulator and folder of an evaluation of it; no other is ever opened.
+    executor : spread.cluster.ClusterExecutor, optional
+        Workers of a dask cluster for what visitors have calculated; a process beside the server otherwise.
 
     Raises
     ------
@@ -186,6 +189,7 @@ def serve(
     shelf = Shelf(reports, emulator, evaluation)
     warm(shelf)
     page = Page(shelf, maximum_sessions)
+    WORKERS.use(executor)
     try:
         server = pn.serve(
             {"/": page.make},
@@ -203,6 +207,7 @@ def serve(
     finally:
         with contextlib.suppress(Exception):
             server.stop()
+        WORKERS.use(None)
         WORKERS.close()
 
 

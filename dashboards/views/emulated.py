@@ -97,7 +97,7 @@ class EmulatedView(View):
 
     def steps(self) -> list[Any]:
         """What the worker is asked for: history, the scenario in parts, and pairs."""
-        state, file = self.session.state, str(self._emulating.file)
+        state, file = self.session.state, self._emulating.file
         said = "Drawing maps of {}-{}"
         steps: list[Any] = [
             (said.format(*cut), working.draw, (file, state.source, "historical", cut, MEMBERS))

@@ -234,7 +234,7 @@ class WhatIfView(View):
 
     def steps(self) -> list[Any]:
         """What the worker is asked for: the present, and the end of the century under the pathway."""
-        state, file = self.session.state, str(self._emulating.file)
+        state, file = self.session.state, self._emulating.file
         said = f"Drawing {LATE[0]}-{LATE[1]} under this pathway"
         given = (file, state.source, state.pathway, LATE, MAP_MEMBERS, state.scale, state.peak)
         return [
