@@ -16,6 +16,7 @@ from typing import Any
 
 import panel as pn
 
+from dashboards.printing import PRINTER
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
 from dashboards.state import read_query
@@ -209,6 +210,7 @@ def serve(
             server.stop()
         WORKERS.use(None)
         WORKERS.close()
+        PRINTER.close()
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:

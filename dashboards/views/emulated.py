@@ -38,6 +38,7 @@ class EmulatedView(View):
     name = "emulated"
     title = "Emulated"
     uses = ("source", "pathway", "against")
+    of_reports = False
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -46,6 +46,7 @@ class WhatIfView(View):
     name = "what-if"
     title = "What if"
     uses = ("pathway", "source")
+    of_reports = False
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

@@ -259,7 +259,7 @@ def test_the_demo_is_served_when_it_is_asked_to(monkeypatch, tmp_path):
     done = []
     monkeypatch.setattr("spread.demo.make_archive", lambda progress: None)
     monkeypatch.setattr(command, "_report", lambda study, out, *_: done.append(("report", out)) or 0)
-    monkeypatch.setattr(command, "_serve", lambda reports, arguments: done.append(("serve", *reports)) or 0)
+    monkeypatch.setattr("spread.commands.serving.serve", lambda reports, arguments: done.append(("serve", *reports)) or 0)
     out = tmp_path / "demo-report"
     assert command.main(["demo", "--out", str(out), "--serve"]) == 0
     assert done == [("report", out), ("serve", out)]
