@@ -42,7 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_server(demo)
 
     dashboard = commands.add_parser("dashboard", help="serve reports as a dashboard; needs the extra 'dashboard'")
-    dashboard.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="folders that spread run wrote")
+    dashboard.add_argument(
+        "reports", nargs="*", type=Path, metavar="REPORT",
+        help="folders that spread run wrote (default: those that $SPREAD_REPORTS lists)",
+    )  # fmt: skip
     dashboard.add_argument("--emulator", type=Path, metavar="FILE", help="that spread emulate train wrote")
     dashboard.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of it, by spread emulate evaluate")
     _add_server(dashboard)
@@ -168,7 +171,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    return _serve(arguments.reports, arguments)
+    from dashboards.launcher import listed_reports
+
+    return _serve(arguments.reports or listed_reports(), arguments)
 
 
 def _serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:
@@ -230,9 +235,12 @@ def _report(
         if scheduler is None:
             report = flow.run(study, progress=show, cache=cache)
         else:
-            from spread.cluster import connected
+            from spread.cluster import ON_THIS_MACHINE, connected, place
 
             with connected(*scheduler) as executor:
+                # those that are started here have none unless their file says so
+                if place(*scheduler).kind not in ON_THIS_MACHINE:
+                    print(f"dask dashboard: {executor.dashboard_link}", file=sys.stderr)
                 report = flow.run(study, executor, show, cache)
         show("drawing", 0, 1)
         folder = report.save(out, extras=lambda path: page.write(report, path))
