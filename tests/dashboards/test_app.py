@@ -1,5 +1,6 @@
 """The server's settings, the command line, and what every view gives away, without a browser."""
 
+import json
 import re
 import subprocess
 import sys
@@ -232,6 +233,14 @@ def test_the_page_asks_nothing_of_another_host(server):
         == []
     )
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]+"', text) == []
+
+
+def test_whether_it_is_well_costs_no_page(server):
+    before = json.loads(server.get("health")[1])
+    assert before["state"] == "ready"
+    assert before["reports"] == 2
+    assert json.loads(server.get("health")[1])["pages"] == before["pages"]
+    assert "small" not in json.dumps(before), "names of reports are not told"
 
 
 def test_one_page_too_many_is_told_to_come_back(small_report):
