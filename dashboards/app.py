@@ -16,6 +16,7 @@ from typing import Any
 
 import panel as pn
 
+from dashboards.health import HealthHandler
 from dashboards.printing import PRINTER
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
@@ -121,7 +122,9 @@ def warm(shelf: Shelf) -> None:
         session.results.make_ready(session.offers)
 
 
-def options(address: str, port: int, origins: Sequence[str], prefix: str, show: bool = False) -> dict[str, Any]:
+def options(
+    address: str, port: int, origins: Sequence[str], prefix: str, show: bool = False, unix_socket: Path | None = None
+) -> dict[str, Any]:
     """What the server is told: strict origins, short sessions, small messages.
 
     Parameters
@@ -134,15 +137,20 @@ def options(address: str, port: int, origins: Sequence[str], prefix: str, show: 
         Path before every URL, for a proxy.
     show : bool
         Whether to open a browser.
+    unix_socket : Path, optional
+        Where to listen in place of an address and a port; then nobody may open a websocket but ``origins``.
 
     Returns
     -------
     dict
         Keywords of ``panel.serve``.
     """
+    where: dict[str, Any] = (
+        {"address": address, "port": port} if unix_socket is None else {"unix_socket": str(unix_socket)}
+    )
     own = [f"{address}:{port}"] + ([f"localhost:{port}"] if address in ("127.0.0.1", "localhost") else [])
-    return {
-        "address": address, "port": port, "websocket_origin": list(origins) or own, "prefix": prefix, "show": show,
+    return where | {
+        "websocket_origin": list(origins) or own, "prefix": prefix, "show": show,
         "title": "spread", "verbose": False, "websocket_max_message_size": MAXIMUM_MESSAGE,
         "check_unused_sessions_milliseconds": 5000, "unused_session_lifetime_milliseconds": 15000,
         "keep_alive_milliseconds": 20000, "session_token_expiration": 300,
@@ -162,6 +170,8 @@ def serve(
     emulator: str | Path | None = None,
     evaluation: str | Path | None = None,
     executor: Any = None,
+    unix_socket: Path | None = None,
+    before_listening: Callable[[], None] | None = None,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -169,7 +179,7 @@ def serve(
     ----------
     reports : iterable of str or Path
         Folders of reports; no other is ever opened.
-    address, port, origins, prefix, show
+    address, port, origins, prefix, show, unix_socket
         See :func:`options`.
     maximum_sessions : int
         Pages open at once.
@@ -179,6 +189,8 @@ def serve(
         File of an emulator and folder of an evaluation of it; no other is ever opened.
     executor : spread.cluster.ClusterExecutor, optional
         Workers of a dask cluster for what visitors have calculated; a process beside the server otherwise.
+    before_listening : callable, optional
+        Called when all is opened: whoever held the place where this server listens lets it go.
 
     Raises
     ------
@@ -191,18 +203,21 @@ def serve(
     warm(shelf)
     page = Page(shelf, maximum_sessions)
     WORKERS.use(executor)
+    if before_listening is not None:
+        before_listening()
     try:
         server = pn.serve(
             {"/": page.make},
-            extra_patterns=files_of(shelf),
+            extra_patterns=[*files_of(shelf), (r"/health", HealthHandler, {"page": page})],
             start=False,
-            **options(address, port, origins, prefix, show),
+            **options(address, port, origins, prefix, show, unix_socket),
         )
     except OSError as error:
         raise NotFound(
-            f"dashboard: cannot listen on {address}:{port}: {error.strerror or error}; try --port"
+            f"dashboard: cannot listen on {unix_socket or f'{address}:{port}'}: {error.strerror or error}; try --port"
         ) from error
-    say(f"dashboard: http://{address}:{server.port}{server.prefix}/ (stop it with Ctrl-C)")
+    place = f"http://{address}:{server.port}" if unix_socket is None else str(unix_socket)
+    say(f"dashboard: {place}{server.prefix}/ (stop it with Ctrl-C)")
     try:
         server.run_until_shutdown()
     finally:

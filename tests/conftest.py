@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real data where it is, archives made once a session, a scheduler that must not run."""
+"""Fixtures of all tests: real data where it is, archives made once, a browser, a scheduler that must not run."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import dask
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,6 +64,28 @@ def small_archive(tmp_path_factory):
         experiments=["historical", "ssp126", "ssp585"],
         variables=["tas", "areacella", "sftlf"],
     )
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Headless Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; set SPREAD_CHROMIUM")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )  # fmt: skip
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory):
+    """Where screenshots stay."""
+    folder = Path(os.environ.get("SPREAD_ARTEFACTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -41,6 +41,14 @@ def test_it_opens_nothing_of_this_machine(cells):
         assert not re.search(r"[\"'](/home|/tmp|/work|/root|[A-Z]:\\\\)", text)
 
 
+def test_plots_need_nothing_that_a_hub_does_not_serve(cells):
+    # below the prefix of a hub Panel's server extension is not where Panel looks for it, and it says so in red
+    for text in texts(cells, "code"):
+        for call in re.findall(r"pn\.extension\((.*)\)", text):
+            assert "inline=True" in call
+            assert 'notebook_resources="cdn"' in call
+
+
 def test_links_between_notebooks_lead_somewhere(cells):
     for text in texts(cells, "markdown"):
         for name in re.findall(r"\]\(([\w-]+\.ipynb)\)", text):

@@ -9,6 +9,9 @@
 
 from spread.cluster.accelerators import GPU, Placement, accelerated
 from spread.cluster.calls import ClusterExecutor, Held
-from spread.cluster.places import KINDS, Place, connected, place
+from spread.cluster.places import KINDS, ON_THIS_MACHINE, Place, connected, link_through_hub, place
 
-__all__ = ["GPU", "KINDS", "ClusterExecutor", "Held", "Place", "Placement", "accelerated", "connected", "place"]
+__all__ = [
+    "GPU", "KINDS", "ON_THIS_MACHINE", "ClusterExecutor", "Held", "Place", "Placement", "accelerated", "connected",
+    "link_through_hub", "place",
+]  # fmt: skip

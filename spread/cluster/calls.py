@@ -114,6 +114,11 @@ class ClusterExecutor(Executor):
         """Address of the scheduler."""
         return str(self.client.scheduler.address) if self.client.scheduler is not None else self.where
 
+    @property
+    def dashboard_link(self) -> str:
+        """Where the dashboard of the scheduler is, unless it was told to have none; through the hub on a JupyterHub."""
+        return str(self.client.dashboard_link)
+
     def workers(self) -> list[dict[str, Any]]:
         """What the scheduler knows of each worker now."""
         return list(self.client.scheduler_info(n_workers=-1)["workers"].values())

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import time
 import tomllib
@@ -55,6 +56,13 @@ ON_THIS_MACHINE = ("local", "cuda")
 
 PATIENCE = 300.0
 """How long calls wait by default while a cluster has no worker [s]."""
+
+HUB = "JUPYTERHUB_SERVICE_PREFIX"
+"""Environment variable that JupyterHub sets: path of the user's own server."""
+
+_LINK = "distributed.dashboard.link"
+_LINK_OF_DASK = "{scheme}://{host}:{port}/status"
+_LINK_THROUGH_THE_HUB = f"{{{HUB}}}proxy/{{port}}/status"  # jupyter-server-proxy; dask fills in the environment
 
 _THREADS = 4  # stores a local worker has under way: most wait for a server, and spread.cores shares out the cores
 
@@ -187,6 +195,18 @@ def connected(where: str, workers: str | int | None = None, timeout: float = 10.
         yield executor
 
 
+def link_through_hub() -> None:
+    """On a JupyterHub, let links to dashboards of dask lead through the user's server, where none is configured.
+
+    A scheduler's own address is within reach of the user's server and not of the browser.
+    """
+    import dask
+    import distributed  # noqa: F401  its defaults
+
+    if HUB in os.environ and dask.config.get(_LINK) == _LINK_OF_DASK:
+        dask.config.set({_LINK: _LINK_THROUGH_THE_HUB})
+
+
 def _range(where: str, workers: Any) -> tuple[int, int]:
     """Fewest and most workers."""
     if isinstance(workers, str):
@@ -310,6 +330,7 @@ def _client(found: Place, target: Any, timeout: float) -> Any:
     """Connect; the client never becomes the default of what else this process computes."""
     from distributed import Client
 
+    link_through_hub()
     try:
         return Client(target, timeout=timeout, set_as_default=False)
     except Exception as error:  # OSError, ValueError, and those of TLS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -72,7 +73,10 @@ def chosen(arguments: argparse.Namespace) -> Iterator[ClusterExecutor | None]:
     if arguments.scheduler is None:
         yield None
         return
-    from spread.cluster import connected
+    from spread.cluster import ON_THIS_MACHINE, connected, place
 
     with connected(arguments.scheduler, arguments.workers) as executor:
+        # those that are started here have no dashboard unless their file says so
+        if place(arguments.scheduler, arguments.workers).kind not in ON_THIS_MACHINE:
+            print(f"dask dashboard: {executor.dashboard_link}", file=sys.stderr)
         yield executor

@@ -20,7 +20,10 @@ def add(commands: Any) -> None:
         Of the program.
     """
     dashboard = commands.add_parser("dashboard", help="serve reports as a dashboard; needs the extra 'dashboard'")
-    dashboard.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="folders that spread run wrote")
+    dashboard.add_argument(
+        "reports", nargs="*", type=Path, metavar="REPORT",
+        help="folders that spread run wrote (default: those that $SPREAD_REPORTS lists)",
+    )  # fmt: skip
     add_server(dashboard)
 
 
@@ -48,7 +51,9 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 def dashboard(arguments: argparse.Namespace) -> int:
     """Do ``spread dashboard``; the exit code."""
-    return serve(arguments.reports, arguments)
+    from dashboards.launcher import listed_reports
+
+    return serve(arguments.reports or listed_reports(), arguments)
 
 
 def serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:

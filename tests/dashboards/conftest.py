@@ -12,7 +12,6 @@ from dashboard_server import Server
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
-CHROMIUM = os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium")
 MODELS = [
     "ACCESS-ESM1-5", "BCC-CSM2-MR", "CAMS-CSM1-0", "CanESM5", "CNRM-CM6-1", "FGOALS-g3", "GFDL-ESM4", "INM-CM4-8",
     "IPSL-CM6A-LR", "MIROC6", "MRI-ESM2-0", "UKESM1-0-LL",
@@ -111,28 +110,6 @@ def server(small_report, hostile_report, tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("server"), small_report, hostile_report)
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Headless Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}; set SPREAD_CHROMIUM")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )  # fmt: skip
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def artefacts(tmp_path_factory):
-    """Where screenshots stay."""
-    folder = Path(os.environ.get("SPREAD_ARTEFACTS") or tmp_path_factory.mktemp("screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The server's settings, the command line, and what every view gives away, without a browser."""
 
+import json
 import re
 import subprocess
 import sys
@@ -234,6 +235,14 @@ def test_the_page_asks_nothing_of_another_host(server):
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]+"', text) == []
 
 
+def test_whether_it_is_well_costs_no_page(server):
+    before = json.loads(server.get("health")[1])
+    assert before["state"] == "ready"
+    assert before["reports"] == 2
+    assert json.loads(server.get("health")[1])["pages"] == before["pages"]
+    assert "small" not in json.dumps(before), "names of reports are not told"
+
+
 def test_one_page_too_many_is_told_to_come_back(small_report):
     import panel as pn
 
@@ -259,7 +268,9 @@ def test_the_demo_is_served_when_it_is_asked_to(monkeypatch, tmp_path):
     done = []
     monkeypatch.setattr("spread.demo.make_archive", lambda progress: None)
     monkeypatch.setattr(command, "_report", lambda study, out, *_: done.append(("report", out)) or 0)
-    monkeypatch.setattr("spread.commands.serving.serve", lambda reports, arguments: done.append(("serve", *reports)) or 0)
+    monkeypatch.setattr(
+        "spread.commands.serving.serve", lambda reports, arguments: done.append(("serve", *reports)) or 0
+    )
     out = tmp_path / "demo-report"
     assert command.main(["demo", "--out", str(out), "--serve"]) == 0
     assert done == [("report", out), ("serve", out)]
