@@ -20,7 +20,7 @@ def texts(cells, kind):
 
 
 def test_there_are_some():
-    assert len(NOTEBOOKS) >= 6
+    assert len(NOTEBOOKS) >= 7
 
 
 def test_nothing_that_ran_is_kept(cells):
