@@ -92,7 +92,10 @@ def sensitivity_table(report: Report) -> tuple[list[str], list[list[str]]]:
             rows.append(
                 (-float(run["ecs"].fillna(-np.inf)), [str(source_id), str(member_id), *numbers, "; ".join(reasons)])
             )
-    return head, [row for _, row in sorted(rows, key=lambda pair: (pair[0], pair[1][0]))]
+    ordered = [row for _, row in sorted(rows, key=lambda pair: (pair[0], pair[1][0]))]
+    if not any(row[-1] for row in ordered):  # nobody is without a number
+        return head[:-1], [row[:-1] for row in ordered]
+    return head, ordered
 
 
 def _with_error(value: float, error: float) -> str:

@@ -17,9 +17,10 @@ pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmi
 pytest.importorskip("jax", reason="what-ifs need jax")
 
 from dashboards import working
-from dashboards.emulating import LATE, MEMBERS, Emulating, departure, score_frame
+from dashboards.emulating import LATE, MEMBERS, Emulating, departure
 from dashboards.jobs import BUSY, LOST, Job
 from dashboards.results import Shelf
+from dashboards.scores import score_frame
 from dashboards.session import Session
 from dashboards.site import SHOWN, land_table
 from dashboards.state import CHANGES, DRAWS, Offers, State
