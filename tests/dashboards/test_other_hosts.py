@@ -1,6 +1,7 @@
 """The browser itself keeps a page from asking another host for anything, or from telling it something."""
 
-import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -20,20 +21,37 @@ ASK = """async url => {
 }"""
 
 
-def test_a_page_tells_another_host_nothing(chromium, server):
-    with socket.create_server(("127.0.0.2", 0)) as other:
-        other.setblocking(False)
-        context = chromium.new_context()
-        page = context.new_page()
-        errors = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(server.url)
-        page.wait_for_selector("canvas", timeout=60_000)
-        page.wait_for_function("() => window.Bokeh && Bokeh.documents[0].is_idle")
-        assert errors == []
-        said = page.evaluate(ASK, f"http://127.0.0.2:{other.getsockname()[1]}/told?what=secret")
-        assert set(said) >= {"connect-src", "img-src", "script-src-elem", "form-action"}
-        assert page.url.startswith(server.url)
-        with pytest.raises(BlockingIOError):
-            other.accept()
-        context.close()
+@pytest.fixture
+def other():
+    """Another host: its address, and what was asked of it."""
+    asked = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *words):
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.2", 0), Listener)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.2:{listener.server_port}", asked
+    listener.shutdown()
+
+
+def test_a_page_tells_another_host_nothing(chromium, server, other):
+    address, asked = other
+    context = chromium.new_context()
+    page = context.new_page()
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(server.url)
+    page.wait_for_selector("canvas", timeout=60_000)
+    page.wait_for_function("() => window.Bokeh && Bokeh.documents[0].is_idle")
+    assert errors == []
+    said = page.evaluate(ASK, f"{address}/told?what=secret")
+    assert set(said) >= {"connect-src", "img-src", "script-src-elem", "form-action"}
+    assert page.url.startswith(server.url)
+    assert asked == []
+    context.close()
