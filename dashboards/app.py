@@ -169,7 +169,7 @@ def serve(
     emulator: str | Path | None = None,
     evaluation: str | Path | None = None,
     unix_socket: Path | None = None,
-    before_listening: Callable[[], None] | None = None,
+    listening: Callable[[], None] | None = None,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -185,8 +185,8 @@ def serve(
         Takes a line when the server is ready, with its URL.
     emulator, evaluation : str or Path, optional
         File of an emulator and folder of an evaluation of it; no other is ever opened.
-    before_listening : callable, optional
-        Called when all is opened: whoever held the place where this server listens lets it go.
+    listening : callable, optional
+        Called when the server listens: whoever answered on the Unix socket before lets it go.
 
     Raises
     ------
@@ -198,8 +198,6 @@ def serve(
     shelf = Shelf(reports, emulator, evaluation)
     warm(shelf)
     page = Page(shelf, maximum_sessions)
-    if before_listening is not None:
-        before_listening()
     try:
         server = pn.serve(
             {"/": page.make},
@@ -211,6 +209,8 @@ def serve(
         raise NotFound(
             f"dashboard: cannot listen on {unix_socket or f'{address}:{port}'}: {error.strerror or error}; try --port"
         ) from error
+    if listening is not None:
+        listening()
     place = f"http://{address}:{server.port}" if unix_socket is None else str(unix_socket)
     say(f"dashboard: {place}{server.prefix}/ (stop it with Ctrl-C)")
     try:

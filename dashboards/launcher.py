@@ -29,7 +29,8 @@ REPORTS = "SPREAD_REPORTS"
 
 ORIGIN = "jupyter"
 """Host that websockets say they come from. Jupyter compares the browser's origin with the host that the browser asked
-for, and refuses what differs; only what it lets through is given this name, and only on a socket of the user's own."""
+for, and refuses what differs; only what it lets through is given this name, and only on a socket of the user's own.
+The name of the hub is not known here, and Tornado before 6.6 has Bokeh look at it."""
 
 _STARTING = 60.0  # s until the page that waits answers: the imports of Python on a cold network disk
 
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             serve(
                 reports, unix_socket=asked.socket, prefix=asked.prefix, origins=[ORIGIN],
-                say=lambda text: print(text, file=sys.stderr), before_listening=waiting.close,
+                say=lambda text: print(text, file=sys.stderr), listening=waiting.close,
             )  # fmt: skip
             return 0
         except Exception as error:
