@@ -1,4 +1,4 @@
-"""Nothing that somebody else wrote is unpickled or evaluated: a report, a store, a cache or a cookie is never a program."""
+"""Nothing that others wrote is unpickled or evaluated: a report, a store, a cache or a cookie is never a program."""
 
 import ast
 import json
