@@ -17,6 +17,7 @@ from typing import Any
 import panel as pn
 
 from dashboards.health import HealthHandler
+from dashboards.origins import only_listed_origins
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
 from dashboards.state import read_query
@@ -228,6 +229,7 @@ def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:
 
 def prepare() -> None:
     """Set up Panel: nothing from another host, no notifications, nothing that is not needed."""
+    only_listed_origins()
     pn.extension(notifications=False, inline=False)
     pn.config.global_loading_spinner = False
     pn.config.loading_indicator = False

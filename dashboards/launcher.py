@@ -148,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("socket", type=Path, help="Unix socket to listen on")
     parser.add_argument("--prefix", default="", help="path before every URL")
     asked = parser.parse_args(arguments)
+    os.environ.pop("BOKEH_ALLOW_WS_ORIGIN", None)  # of an image or a hub: it would replace ORIGIN
     waiting = Waiting(asked.socket, asked.prefix)
     while True:
         try:
