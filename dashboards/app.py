@@ -17,6 +17,7 @@ from typing import Any
 import panel as pn
 
 from dashboards.health import HealthHandler
+from dashboards.origins import only_listed_origins
 from dashboards.printing import PRINTER
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
@@ -171,7 +172,7 @@ def serve(
     evaluation: str | Path | None = None,
     executor: Any = None,
     unix_socket: Path | None = None,
-    before_listening: Callable[[], None] | None = None,
+    listening: Callable[[], None] | None = None,
 ) -> None:
     """Serve reports until interrupted.
 
@@ -189,8 +190,8 @@ def serve(
         File of an emulator and folder of an evaluation of it; no other is ever opened.
     executor : spread.cluster.ClusterExecutor, optional
         Workers of a dask cluster for what visitors have calculated; a process beside the server otherwise.
-    before_listening : callable, optional
-        Called when all is opened: whoever held the place where this server listens lets it go.
+    listening : callable, optional
+        Called when the server listens: whoever answered on the Unix socket before lets it go.
 
     Raises
     ------
@@ -203,8 +204,6 @@ def serve(
     warm(shelf)
     page = Page(shelf, maximum_sessions)
     WORKERS.use(executor)
-    if before_listening is not None:
-        before_listening()
     try:
         server = pn.serve(
             {"/": page.make},
@@ -216,6 +215,8 @@ def serve(
         raise NotFound(
             f"dashboard: cannot listen on {unix_socket or f'{address}:{port}'}: {error.strerror or error}; try --port"
         ) from error
+    if listening is not None:
+        listening()
     place = f"http://{address}:{server.port}" if unix_socket is None else str(unix_socket)
     say(f"dashboard: {place}{server.prefix}/ (stop it with Ctrl-C)")
     try:
@@ -235,6 +236,7 @@ def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:
 
 def prepare() -> None:
     """Set up Panel: nothing from another host, no notifications, nothing that is not needed."""
+    only_listed_origins()
     pn.extension(notifications=False, inline=False)
     pn.config.global_loading_spinner = False
     pn.config.loading_indicator = False

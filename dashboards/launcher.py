@@ -29,7 +29,8 @@ REPORTS = "SPREAD_REPORTS"
 
 ORIGIN = "jupyter"
 """Host that websockets say they come from. Jupyter compares the browser's origin with the host that the browser asked
-for, and refuses what differs; only what it lets through is given this name, and only on a socket of the user's own."""
+for, and refuses what differs; only what it lets through is given this name, and only on a socket of the user's own.
+The name of the hub is not known here, and Tornado before 6.6 has Bokeh look at it."""
 
 _STARTING = 60.0  # s until the page that waits answers: the imports of Python on a cold network disk
 
@@ -147,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("socket", type=Path, help="Unix socket to listen on")
     parser.add_argument("--prefix", default="", help="path before every URL")
     asked = parser.parse_args(arguments)
+    os.environ.pop("BOKEH_ALLOW_WS_ORIGIN", None)  # of an image or a hub: it would replace ORIGIN
     waiting = Waiting(asked.socket, asked.prefix)
     while True:
         try:
@@ -156,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             serve(
                 reports, unix_socket=asked.socket, prefix=asked.prefix, origins=[ORIGIN],
-                say=lambda text: print(text, file=sys.stderr), before_listening=waiting.close,
+                say=lambda text: print(text, file=sys.stderr), listening=waiting.close,
             )  # fmt: skip
             return 0
         except Exception as error:

@@ -121,12 +121,13 @@ def token(server) -> str:
     return re.search(r'"token":"([^"]+)"', server.get("")[1])[1]
 
 
-def talk(server, messages, origin=None, subprotocols=None):
+def talk(server, messages, origin=None, subprotocols=None, host=None):
     """What the server answers to messages on a websocket, until it closes."""
 
     async def run():
         url = server.url.replace("http", "ws") + "ws"
-        request = HTTPRequest(url, headers={"Origin": origin or server.url.rstrip("/")})
+        headers = {"Origin": origin or server.url.rstrip("/")} | ({"Host": host} if host else {})
+        request = HTTPRequest(url, headers=headers)
         socket = await websocket_connect(request, subprotocols=subprotocols or ["bokeh", token(server)])
         answers = [await asyncio.wait_for(socket.read_message(), 10) for _ in range(3)]
         for message in messages:
@@ -193,6 +194,16 @@ def test_another_origin_gets_no_websocket(server, origin):
 
     with pytest.raises(HTTPClientError, match="403"):
         talk(server, [], origin=origin)
+
+
+def test_a_name_that_was_made_to_lead_here_gets_no_websocket(server):
+    """DNS rebinding: origin and host agree, and both are somebody else's."""
+    from tornado.httpclient import HTTPClientError
+
+    host = f"rebound.example.org:{server.port}"
+    with pytest.raises(HTTPClientError, match="403"):
+        talk(server, [], origin=f"http://{host}", host=host)
+    assert talk(server, [], origin=f"http://localhost:{server.port}")
 
 
 def test_a_forged_token_gets_no_websocket(server):

@@ -136,19 +136,15 @@ def test_the_launcher_opens_the_dashboard_and_a_choice_redraws_it(ann, dashboard
     assert complaints == [], "\n".join(complaints)
 
 
-def launcher_processes(name):
-    return [p for p in psutil.process_iter() if f"/user/{name}/spread" in " ".join(_command(p))]
-
-
-def _command(process):
+def is_the_dashboard_of(user, process):
     try:
-        return process.cmdline()
+        return "dashboards.launcher" in process.cmdline() and process.environ().get("HOME") == str(user.home)
     except psutil.Error:
-        return []
+        return False
 
 
-def test_nobody_gets_past_the_login_by_a_port(dashboard):
-    (process,) = launcher_processes("ann")
+def test_nobody_gets_past_the_login_by_a_port(ann, dashboard):
+    (process,) = (one for one in psutil.process_iter() if is_the_dashboard_of(ann, one))
     listening = [c for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert listening == []
     folder = Path(process.cmdline()[3]).parent
