@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -181,7 +182,7 @@ def serve(
     reports : iterable of str or Path
         Folders of reports; no other is ever opened.
     address, port, origins, prefix, show, unix_socket
-        See :func:`options`.
+        See :func:`options`; port 0 is any that is free.
     maximum_sessions : int
         Pages open at once.
     say : callable
@@ -204,6 +205,8 @@ def serve(
     warm(shelf)
     page = Page(shelf, maximum_sessions)
     WORKERS.use(executor)
+    if unix_socket is None and port == 0:
+        port = _free_port(address)  # its pages must be listed before it is known where they are
     try:
         server = pn.serve(
             {"/": page.make},
@@ -227,6 +230,11 @@ def serve(
         WORKERS.use(None)
         WORKERS.close()
         PRINTER.close()
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -39,7 +39,7 @@ _DONE = """() => { let open = 0; const walk = node => { for (const e of node.chi
   if (e.tagName === 'PROGRESS') open += 1; if (e.shadowRoot) walk(e.shadowRoot); walk(e) } };
   walk(document.body); return open === 0 }"""
 
-SIZES = {"": (1280, 860), "-400": (400, 860)}
+SIZES = {"": (1280, 900), "-400": (400, 900)}
 """Of a picture [pixel], by the end of its name; the page below the fold is left out."""
 
 
@@ -63,8 +63,9 @@ def served(reports: Sequence[Path], options: Sequence[str] = ()) -> Iterator[str
 
 
 def take(
-    out: Path, reports: Sequence[Path], chromium: str, options: Sequence[str] = (), whole: bool = False
-) -> list[Path]:
+    out: Path, reports: Sequence[Path], chromium: str, options: Sequence[str] = (), whole: bool = False,
+    only: Collection[str] = (),
+) -> list[Path]:  # fmt: skip
     """Take the pictures.
 
     Parameters
@@ -79,6 +80,8 @@ def take(
         Of the server: an emulator and an evaluation.
     whole : bool
         Take in the page below the fold.
+    only : collection of str
+        Names of pictures, such as ``spread-light`` or ``maps-dark-400``; all if empty.
 
     Returns
     -------
@@ -99,6 +102,8 @@ def take(
             context.add_cookies([{"name": "spread-theme", "value": theme, "url": url}])
             page = context.new_page()
             for name, query in pages.items():
+                if only and f"{name}-{theme}{end}" not in only:
+                    continue
                 page.goto(url + query)
                 page.wait_for_selector("canvas, table", timeout=60_000)
                 page.wait_for_function("() => window.Bokeh && Bokeh.documents[0].is_idle")
@@ -131,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--chromium", default=os.environ.get("SPREAD_CHROMIUM", "/usr/bin/chromium"))
     parser.add_argument("--emulator", type=Path, help="file of an emulator")
     parser.add_argument("--evaluation", type=Path, help="folder of an evaluation of it")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as spread-light, maps-dark-400")
     parser.add_argument("--whole", action="store_true", help="take in the page below the fold")
     arguments = parser.parse_args(argv)
     options = [word for name in ("emulator", "evaluation") if (given := getattr(arguments, name))
@@ -140,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not reports:
             reports = [Path(scratch) / "demo-report"]
             subprocess.run([sys.executable, "-m", "spread", "demo", "--out", str(reports[0])], check=True)
-        for path in take(arguments.out, reports, arguments.chromium, options, arguments.whole):
+        for path in take(arguments.out, reports, arguments.chromium, options, arguments.whole, arguments.only):
             print(path)
     return 0
 

@@ -2,13 +2,14 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from itertools import count
 from pathlib import Path
 
+_NUMBERS = count()
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -16,12 +17,8 @@ class Server:
     """``spread dashboard`` in a process of its own."""
 
     def __init__(self, folder: Path, *reports: Path, options: tuple[str, ...] = ()) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.log = folder / f"server-{self.port}.log"
-        command = [sys.executable, "-m", "spread", "dashboard", *map(str, reports), "--port", str(self.port), *options]
+        self.log = folder / f"server-{next(_NUMBERS)}.log"
+        command = [sys.executable, "-m", "spread", "dashboard", *map(str, reports), "--port", "0", *options]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=environment, cwd=folder
@@ -30,7 +27,9 @@ class Server:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(self.said())
-            if re.search(r"dashboard: http", self.said()):
+            found = re.search(r"dashboard: (http://\S+:(\d+)/)", self.said())
+            if found:
+                self.url, self.port = found[1], int(found[2])
                 return
             time.sleep(0.2)
         raise RuntimeError(f"the server did not start: {self.said()}")
