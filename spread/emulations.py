@@ -20,7 +20,9 @@ from spread.emulator.evaluation import evaluate
 from spread.emulator.scorecard import Scorecard
 from spread.emulator.splits import SCENARIO, Split
 from spread.errors import NotComparable, NotFound
+from spread.figures import SYNTHETIC
 from spread.figures import emulated as figures
+from spread.figures.files import write_png
 from spread.grids import make_grid
 from spread.placing import check_writable, whole_folder
 from spread.simulate.emulating import emulate
@@ -173,7 +175,8 @@ def sample_emulator(
         made.to_zarr(folder / STORE, consolidated=False, zarr_format=3)
         (folder / "figures").mkdir()
         title = f"Emulated temperature: {model}, {scenario}, {years[0]}-{years[1]}"
-        figures.write(figures.sample_maps(made, title), folder / "figures" / "sample.png", title, summary["synthetic"])
+        source = SYNTHETIC if summary["synthetic"] else "emulated by spread"
+        write_png(figures.sample_maps(made, title), folder / "figures" / "sample.png", title, source)
         (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     progress("drawing maps", 2, 2)
     return summary
@@ -243,7 +246,8 @@ def judge_emulator(
             cards.append(card)
             for name, figure in figures.of_evaluation(card, drawn.tas, truth, emulator.facts.synthetic).items():
                 path = folder / "figures" / f"{model}-{name}.png"
-                figures.write(figure, path, f"{model}: {name}", emulator.facts.synthetic)
+                source = SYNTHETIC if emulator.facts.synthetic else "emulated by spread"
+                write_png(figure, path, f"{model}: {name}", source)
                 pictures.append(f"figures/{path.name}")
         progress("judging", len(wanted), len(wanted))
         summary = {

@@ -19,7 +19,9 @@ from spread.beside import STORE
 from spread.demo import land_forcing
 from spread.drivers import drivers
 from spread.errors import NotFound, one_line
+from spread.figures import SYNTHETIC
 from spread.figures import land as figures
+from spread.figures.files import write_png
 from spread.placing import check_writable, whole_folder
 from spread.simulate import FROM_KERNEL, UNSPUN, Outcome, SpinUp, on_field, yearly_means
 
@@ -285,7 +287,7 @@ _SHARES = "a bar for each factor, for each interaction, and for their total"
 
 def _draw(figure: Any, folder: Path, stem: str, title: str, shows: str, summary: dict[str, Any]) -> None:
     png = f"figures/{stem}.png"
-    figures.write(figure, folder / png, title, summary["synthetic"])
+    write_png(figure, folder / png, title, SYNTHETIC if summary["synthetic"] else "simulated by spread")
     summary.setdefault("pictures", []).append({"png": png, "title": title, "shows": shows})
 
 

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from spread.figures import land
+from spread.figures.files import write_png
 from spread.figures.words import SYNTHETIC
 from spread.vocabulary import VARIABLES
 
@@ -39,7 +40,7 @@ def test_differences_are_pairwise(tmp_path):
     below = figure.axes[len(land.COMPARED)]
     by_hand = np.median(ds["gpp"].values[1] - ds["gpp"].values[0], axis=0) * 8.64e7
     np.testing.assert_allclose(below.lines[-1].get_ydata(), by_hand)
-    land.write(figure, tmp_path / "x.png", "What if", True)
+    write_png(figure, tmp_path / "x.png", "What if", SYNTHETIC)
     assert (tmp_path / "x.png").stat().st_size > 10_000
 
 

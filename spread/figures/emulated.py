@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from calendar import month_name
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,24 +198,6 @@ def score_table(card: Scorecard, synthetic: bool) -> Figure:
     said = f"gates missed: {missed}" if missed else "all gates are held"
     figure.text(0.01, 0.005, said, fontsize=8, color="#444444")
     return figure
-
-
-def write(figure: Figure, path: Path, title: str, synthetic: bool) -> None:
-    """Write a figure as PNG.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        As the functions above give it.
-    path : Path
-        Of the file.
-    title : str
-        For its metadata.
-    synthetic : bool
-        Whether its metadata say so.
-    """
-    said = {"Title": title, "Software": "spread", "Source": SYNTHETIC if synthetic else "emulated by spread"}
-    figure.savefig(path, dpi=150, facecolor="white", metadata=said)
 
 
 def _sheet(title: str, synthetic: bool, rows: int, columns: int, below: str) -> tuple[Figure, list[Any]]:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from html import escape
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spread.figures import words
 from spread.figures.drawing import holoviews, plume
 from spread.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAXIMUM_FIGURES = 12
 MAXIMUM_INTERACTIVE = 3
@@ -79,6 +82,21 @@ def stem_of(*names: str) -> str:
 def about(report: Report, title: str) -> dict[str, str]:
     """What a PNG says of itself."""
     return {"Title": title, "Software": "spread", "Source": words.SYNTHETIC if report.synthetic else "climate models"}
+
+
+def write_png(figure: Figure, path: Path, title: str, source: str) -> None:
+    """Write a figure of Matplotlib as PNG.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : Path
+        Of the file.
+    title, source : str
+        What its metadata say: its title, and where the numbers come from.
+    """
+    figure.savefig(path, dpi=150, facecolor="white", metadata={"Title": title, "Software": "spread", "Source": source})
 
 
 def _combinations(report: Report) -> Iterator[tuple[str, str, str]]:

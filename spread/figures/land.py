@@ -5,7 +5,6 @@ Drawn for print, from yearly means on ``draw, year``; where parameters were draw
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -131,24 +130,6 @@ def effects(attribution: xr.Dataset, title: str) -> Figure:
     _finish(axes, "bar: mean, line: 5-95 % of draws, tick: median" if values.shape[1] > 1 else "", "", False, "x")
     axes.set_xlabel(f"{VARIABLES[name].long_name} [{unit}]", fontsize=9)
     return figure
-
-
-def write(figure: Figure, path: Path, title: str, synthetic: bool) -> None:
-    """Write a figure as PNG and close it.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        As the functions above give it.
-    path : Path
-        Of the file.
-    title : str
-        For its metadata.
-    synthetic : bool
-        Whether its metadata say so.
-    """
-    said = {"Title": title, "Software": "spread", "Source": SYNTHETIC if synthetic else "simulated by spread"}
-    figure.savefig(path, dpi=150, facecolor="white", metadata=said)
 
 
 def _sheet(ds: xr.Dataset, title: str, rows: int, columns: int, height: float = 0.0) -> tuple[Figure, list[Any]]:
