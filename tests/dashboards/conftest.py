@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dashboard_server import Server
+from visits import Visit
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
@@ -168,3 +169,16 @@ def calculating_server(small_report, emulator_file, evaluation_folder, tmp_path_
     running = Server(tmp_path_factory.mktemp("calculating"), small_report, options=options)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def visit(chromium, server):
+    opened = []
+
+    def open_(query="", **how):
+        opened.append(Visit(chromium, server.url + query, **how))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.close()
