@@ -18,6 +18,7 @@ import panel as pn
 
 from dashboards.health import HealthHandler
 from dashboards.origins import only_listed_origins
+from dashboards.printing import PRINTER
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
 from dashboards.state import read_query
@@ -169,6 +170,7 @@ def serve(
     say: Callable[[str], None] = print,
     emulator: str | Path | None = None,
     evaluation: str | Path | None = None,
+    executor: Any = None,
     unix_socket: Path | None = None,
     listening: Callable[[], None] | None = None,
 ) -> None:
@@ -186,6 +188,8 @@ def serve(
         Takes a line when the server is ready, with its URL.
     emulator, evaluation : str or Path, optional
         File of an emulator and folder of an evaluation of it; no other is ever opened.
+    executor : spread.cluster.ClusterExecutor, optional
+        Workers of a dask cluster for what visitors have calculated; a process beside the server otherwise.
     listening : callable, optional
         Called when the server listens: whoever answered on the Unix socket before lets it go.
 
@@ -199,6 +203,7 @@ def serve(
     shelf = Shelf(reports, emulator, evaluation)
     warm(shelf)
     page = Page(shelf, maximum_sessions)
+    WORKERS.use(executor)
     try:
         server = pn.serve(
             {"/": page.make},
@@ -219,7 +224,9 @@ def serve(
     finally:
         with contextlib.suppress(Exception):
             server.stop()
+        WORKERS.use(None)
         WORKERS.close()
+        PRINTER.close()
 
 
 def files_of(shelf: Shelf) -> list[tuple[str, Any, dict[str, Any]]]:

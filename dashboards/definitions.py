@@ -125,23 +125,25 @@ def _answers(
     found, silent = ensemble.answers(plain, anomalies, change)
     found |= _kept(report)
     same = study.base_period == report.study.base_period
-    for name in ("constraint", "weights"):
-        if name in report.silent:
-            silent[name] = report.silent[name]
-    if "constraint" in report.answers:
+    silent |= {name: report.silent[name] for name in (*_OF_ONE_BASE, *_UNTOUCHED) if name in report.silent}
+    base = ensemble.period_name(report.study.base_period)
+    for name, words in _OF_ONE_BASE.items():
+        if name not in report.answers:
+            continue
         if same:
-            found["constraint"] = report.answers["constraint"]
+            found[name] = report.answers[name]
         else:
-            base = ensemble.period_name(report.study.base_period)
-            silent["constraint"] = (
-                f"the constraint was made against {base}; run the study with this base period to have another"
-            )
+            silent[name] = f"{words} made against {base}; run the study with this base period to have another"
     return found, silent
+
+
+_OF_ONE_BASE = {"constraint": "the constraint was", "simulated": "anomalies of simulated runs were"}
+_UNTOUCHED = ("maps", "weights", "sensitivity")
 
 
 def _kept(report: Report) -> dict[str, xr.Dataset]:
     """Answers that a definition does not touch."""
-    return {name: report.answers[name] for name in ("maps", "weights") if name in report.answers}
+    return {name: report.answers[name] for name in _UNTOUCHED if name in report.answers}
 
 
 def _observations(report: Report, study: Study) -> dict[str, Any]:
@@ -170,10 +172,7 @@ def why_not(report: Report, name: str) -> str:
         "constraint": "the study asks for no constraint; add [constraint] and [observations] to it",
         "weights": "the study asks for no weights; add [weights] and [observations] to it",
         "maps": "the study asks for no maps; add [maps] to it",
-        "sensitivity": (
-            "ECS and TCR need tas, rsdt, rsut and rlut of abrupt-4xCO2, 1pctCO2 and piControl, and the report has one "
-            "variable; spread.ensemble.gregory makes them"
-        ),
+        "sensitivity": "the study asks for no sensitivity; add [sensitivity] to it",
         "warming_levels": "levels of global warming need tas and warming_levels in the study",
     }
     return asked.get(name, f"the study does not ask for it: {name}")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from dashboards.scores import score_frame, spectrum_frame
 from spread.errors import NotFound, SpreadError, one_line
 
 SCALES = (0.0, 3.0)
@@ -41,11 +42,6 @@ KEPT = 12
 """Drawings that are kept; each takes about 3 MiB."""
 
 CARD = "scorecard.json"
-SCORES = {
-    "crps": "Fair CRPS [K]", "ssr": "Spread over skill", "q99": "Error of q99 [K]",
-    "global_sd": "Global-mean sd, ratio", "copied": "Copied",
-}  # fmt: skip
-"""Scores that the page shows, and their heads."""
 
 
 class Kept(OrderedDict[tuple[Any, ...], Any]):
@@ -172,32 +168,13 @@ def runnable() -> bool:
     return all(find_spec(name) is not None for name in ("jax", "equinox"))
 
 
-def score_frame(card: dict[str, Any]) -> pd.DataFrame:
-    """A row a method: its kind, and its scores with their Monte-Carlo errors, NaN where there is none.
-
-    Parameters
-    ----------
-    card : dict
-        As :meth:`spread.emulator.scorecard.Scorecard.as_dict` gives it.
-    """
-    rows = []
-    for row in card["rows"]:
-        line: dict[str, Any] = {"method": row["method"], "kind": row["kind"]}
-        for name in SCORES:
-            given = row["scores"].get(name, {})
-            for part, suffix in (("value", ""), ("member_error", "_error")):
-                value = given.get(part)
-                line[name + suffix] = np.nan if value is None or isinstance(value, list) else float(value)
-        rows.append(line)
-    return pd.DataFrame(rows)
-
-
 def _cards(folder: Path) -> list[dict[str, Any]]:
     """Scorecards of an evaluation, checked for what the page shows."""
     try:
         cards = json.loads((folder / CARD).read_text(encoding="utf-8"))["scorecards"]
         for card in cards:
             score_frame(card)
+            spectrum_frame(card)
             _ = [str(card[name]) for name in ("run", "kind", "years", "notes")]
             _ = [(str(gate["sentence"]), bool(gate["held"])) for gate in card["gates"]]
     except SpreadError:

@@ -6,8 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError, Future
 from html import escape
 from typing import Any
 
@@ -15,7 +14,7 @@ import panel as pn
 
 from dashboards.styles import TEXT
 from dashboards.working import WORKERS
-from spread.errors import SpreadError
+from spread.errors import SpreadError, one_line
 
 _log = logging.getLogger("spread.dashboard")
 
@@ -124,15 +123,16 @@ class Job:
                 return
             self.panel.object = ""
             then(made)
-        except BrokenProcessPool:
-            _log.error("the worker was lost")
-            self.workers.close()
-            self.panel.object = ""
-            failed(LOST)
         except SpreadError as error:
             self.panel.object = ""
             failed(f"No answer: {error}.")
-        except Exception:
+        except (Exception, CancelledError) as error:
+            if self.workers.lost(error):
+                _log.error("the worker was lost: %s", one_line(error))
+                self.workers.close()
+                self.panel.object = ""
+                failed(LOST)
+                return
             _log.error("a calculation failed\n%s", traceback.format_exc())
             self.panel.object = ""
             failed("This could not be calculated. The log of the server says why.")

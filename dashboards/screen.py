@@ -30,6 +30,7 @@ _BY_NIGHT = {
     "#173c66": "#6f9fd8", "#951b1e": "#d8484c", "#e71d25": "#ff6168", "#5a5a5a": "#b4b4b4", "#333333": "#a5adb7",
     "#354aa1": "#5f78d8", "#007f3c": "#1f9d58", "#000000": "#e7e9ec", "black": "#e7e9ec", "#444444": "#a5adb7",
     "#555555": "#a5adb7", "#999999": "#747c86", "#0072b2": "#4aa8e0",
+    "#56b4e9": "#b5e3fb",
 }  # fmt: skip
 """Colours that would be lost on dark paper, and what stands for them there."""
 
@@ -113,8 +114,7 @@ def screened(drawn: Any, theme: str, alt: str) -> tuple[Any, str]:
     figure.above = [one for one in figure.above if one not in titles]
     height = figure.frame_height or 360
     figure.frame_width = figure.frame_height = None
-    below = 90 if any(type(one).__name__ == "Legend" for one in figure.below) else 60
-    figure.height = height + below
+    figure.height = height + 60 + _legend_below(figure)
     figure.width = None
     figure.sizing_mode = "stretch_width"
     figure.toolbar_location = "above"
@@ -127,6 +127,24 @@ def screened(drawn: Any, theme: str, alt: str) -> tuple[Any, str]:
     words = f"<h3>{escape(head)}</h3>" if head else ""
     words += "".join(f"<p class='soft'>{escape(text)}</p>" for text in rest if not text.startswith("SYNTHETIC"))
     return figure, words
+
+
+def _legend_below(figure: Any) -> int:
+    """Put legends below, a line an entry, so that they fit a telephone; names within the figure go. Its height [px]."""
+    from bokeh.models import Text
+
+    legends = list(figure.legend)
+    if not legends:
+        return 0
+    for side in ("above", "below", "left", "right", "center"):
+        setattr(figure, side, [one for one in getattr(figure, side) if one not in legends])
+    for legend in legends:
+        legend.ncols, legend.orientation, legend.location, legend.margin = 1, "vertical", "left", 4
+        figure.add_layout(legend, "below")
+    for renderer in figure.renderers:
+        if isinstance(getattr(renderer, "glyph", None), Text):
+            renderer.visible = False
+    return 24 * sum(len(legend.items) for legend in legends) + 8
 
 
 def _glyphs(figure: Any) -> Iterator[Any]:

@@ -5,6 +5,9 @@ FIELD = """
 label { color: var(--soft); font-size: 12.5px; margin-bottom: 3px; }
 .bk-input { color: var(--ink); background-color: var(--paper); border: 1px solid var(--edge); border-radius: 8px;
   height: 36px; font: inherit; font-size: 14px; padding: 0 10px; }
+select:not([multiple]).bk-input { appearance: none; padding-right: 28px; background-repeat: no-repeat;
+  background-image: linear-gradient(45deg, transparent 50%, var(--ink) 50%), linear-gradient(-45deg, transparent 50%, var(--ink) 50%);
+  background-size: 5px 5px; background-position: right 16px center, right 11px center; }
 select.bk-input option { color: var(--ink); background: var(--paper); }
 .bk-input:focus, .bk-input:focus-visible { outline: 2px solid var(--link); outline-offset: 1px; border-color: var(--link); }
 .bk-input::placeholder { color: var(--soft); }

@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from tornado.web import RequestHandler
 
+from dashboards.printing import PRINTER, Busy
 from dashboards.state import read_query
 from spread.errors import SpreadError
 from spread.figures import SYNTHETIC
@@ -32,6 +33,7 @@ KINDS = {"PNG": "png", "SVG": "svg", "CSV": "csv", "netCDF": "nc"}
 """Files by name, and how they end."""
 
 _TYPES = {"png": "image/png", "svg": "image/svg+xml", "csv": "text/csv; charset=utf-8", "nc": "application/x-netcdf"}
+_DRAWN = ("png", "svg")
 _EXTRA = {"which": ("runs", "out")}
 
 
@@ -151,7 +153,7 @@ class TakeHandler(RequestHandler):
         """Take what the server was given."""
         self.shelf = shelf
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Send a file, or why there is none."""
         from dashboards.session import Session
 
@@ -164,7 +166,13 @@ class TakeHandler(RequestHandler):
                 return self._say(400, "; ".join(session.refused))
             view = session.view()
             view.search_for(**extra)
-            made = content(view, kind)
+            if kind in _DRAWN and view.of_reports:
+                folders = tuple(results.folder for results in self.shelf.opened.values())
+                made = await PRINTER.draw(folders, query, extra, kind)
+            else:
+                made = content(view, kind)
+        except Busy as error:
+            return self._say(503, str(error))
         except SpreadError as error:
             return self._say(404, str(error))
         except Exception:

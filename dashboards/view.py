@@ -39,6 +39,9 @@ class View(ABC):
     uses: tuple[str, ...] = ()
     """Choices that matter to it; their controls are shown with it."""
 
+    of_reports = True
+    """Whether reports alone decide what it shows, and not what was calculated for visitors."""
+
     def __init__(self, session: Session) -> None:
         self.session = session
         self.taken = Takeaway(self)

@@ -1,21 +1,26 @@
 """What a worker does for the page: draw maps of the emulator, run the land model with and without a change.
 
-One process beside the server works for all visitors, one step after another: the page answers meanwhile, and what a
-step may cost is bounded by the choices that there are. Only numbers and names that were checked go to it.
+A process beside the server works for all visitors, one step after another, or the workers of a dask cluster do, on
+their GPUs where they have some: the page answers meanwhile, and what a step may cost is bounded by the choices that
+there are. Only numbers and names that were checked go to it.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ProcessPoolExecutor
+import tempfile
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dashboards.emulating import PAIRS, departure
+
+if TYPE_CHECKING:
+    from spread.cluster import ClusterExecutor
 
 LATITUDE = 50.0
 """Of the embedded site [degrees_north]."""
@@ -50,19 +55,34 @@ def _emulator(file: str, stamp: int) -> Any:
     return load(file)
 
 
-def _opened(file: str) -> Any:
-    return _emulator(file, Path(file).stat().st_mtime_ns)
+@lru_cache(1)
+def _sent(data: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "sent.safetensors"
+        file.write_bytes(data)
+        return _emulator.__wrapped__(str(file), 0)
+
+
+def _opened(source: Path | bytes) -> Any:
+    """The emulator of a file, or of its bytes where the worker does not see the file."""
+    return _sent(source) if isinstance(source, bytes) else _emulator(str(source), source.stat().st_mtime_ns)
 
 
 def draw(
-    file: str, model: str, scenario: str, years: tuple[int, int], members: int, scale: float = 1.0, peak: int = 2100
+    emulator: Path | bytes,
+    model: str,
+    scenario: str,
+    years: tuple[int, int],
+    members: int,
+    scale: float = 1.0,
+    peak: int = 2100,
 ) -> Drawn:
     """Emulated annual means of members whose months follow each other; steps of other years do not change them.
 
     Parameters
     ----------
-    file : str
-        Of the emulator.
+    emulator : Path or bytes
+        Its file, or what is in it.
     model, scenario, years, members
         As :func:`spread.simulate.emulating.emulate` takes them.
     scale, peak
@@ -74,7 +94,7 @@ def draw(
     factor, top = departure(scale, peak)
     departs = factor != 1.0 or top is not None
     path = pathway(scenario, np.arange(1850, years[1] + 2), factor, top) if departs else None
-    made = emulate(_opened(file), model, scenario, years, members=members, seed=SEED, pathway=path, coherent=True)
+    made = emulate(_opened(emulator), model, scenario, years, members=members, seed=SEED, pathway=path, coherent=True)
     return annual(made, years)
 
 
@@ -97,11 +117,11 @@ def annual(emulated: Any, years: tuple[int, int]) -> Drawn:
     return Drawn(whole, means.astype(np.float32), flags)
 
 
-def pair(file: str, model: str, first: tuple[str, float], second: tuple[str, float]) -> Any:
+def pair(emulator: Path | bytes, model: str, first: tuple[str, float], second: tuple[str, float]) -> Any:
     """Difference of two scenarios in July with the same noise: :func:`spread.emulator.pairs.paired_difference`."""
     from spread.emulator.pairs import paired_difference
 
-    return paired_difference(_opened(file), model, first, second, JULY, PAIRS, SEED)
+    return paired_difference(_opened(emulator), model, first, second, JULY, PAIRS, SEED)
 
 
 @lru_cache(4)
@@ -131,26 +151,69 @@ def land(name: str, draws: int) -> Any:
 
 
 class Workers:
-    """The process that works beside the server, started when it is first needed, anew where it was lost."""
+    """Who calculates: a process beside the server, started when it is first needed, anew where it was lost.
+
+    Or the workers of a dask cluster, once :meth:`use` was called.
+    """
 
     def __init__(self) -> None:
         self.pool: ProcessPoolExecutor | None = None
+        self.cluster: ClusterExecutor | None = None
+        self.held: dict[tuple[Path, int], Any] = {}
+
+    def use(self, cluster: ClusterExecutor | None) -> None:
+        """Have a cluster calculate.
+
+        Parameters
+        ----------
+        cluster : ClusterExecutor or None
+            None for the process beside the server.
+        """
+        self.cluster, self.held = cluster, {}
 
     def submit(self, step: Any, *given: Any) -> Future[Any]:
-        """Have a step done; a worker that was lost is replaced first."""
+        """Have a step done; a process that was lost is replaced first.
+
+        Parameters
+        ----------
+        step : callable
+            Of this module.
+        *given
+            Its arguments; a path stands for a file, which a cluster is sent once.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Its result.
+        """
+        if self.cluster is not None:
+            return self.cluster.submit(step, *(self._hold(one) if isinstance(one, Path) else one for one in given))
         try:
             return self._pool().submit(step, *given)
         except (BrokenProcessPool, RuntimeError):
             self.close()
             return self._pool().submit(step, *given)
 
+    def _hold(self, file: Path) -> Any:
+        assert self.cluster is not None
+        key = (file, file.stat().st_mtime_ns)
+        if key not in self.held:
+            self.held = {key: self.cluster.hold(file.read_bytes())}
+        return self.held[key]
+
     def _pool(self) -> ProcessPoolExecutor:
         if self.pool is None:
             self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         return self.pool
 
+    @staticmethod
+    def lost(error: BaseException) -> bool:
+        """Whether an error says that who calculated is gone, and not that the step failed."""
+        return isinstance(error, BrokenProcessPool | CancelledError) or type(error).__name__ == "KilledWorker"
+
     def close(self) -> None:
-        """Stop working."""
+        """Stop working; a cluster is left to who connected it, and what it held is sent anew."""
+        self.held = {}  # it may have died with its worker
         pool, self.pool = self.pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from spread.commands import emulating, simulating
+from spread.commands import clusters, emulating, serving, simulating
 
 KERNELS = ("jax", "jaxlib", "equinox", "optax", "jaxtyping", "safetensors")
 """Packages that simulating and emulating need, and comparing models does not."""
@@ -39,16 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print the summary as JSON")
 
     demo.add_argument("--serve", action="store_true", help="then serve the report as a dashboard")
-    _add_server(demo)
+    serving.add_server(demo)
 
-    dashboard = commands.add_parser("dashboard", help="serve reports as a dashboard; needs the extra 'dashboard'")
-    dashboard.add_argument(
-        "reports", nargs="*", type=Path, metavar="REPORT",
-        help="folders that spread run wrote (default: those that $SPREAD_REPORTS lists)",
-    )  # fmt: skip
-    dashboard.add_argument("--emulator", type=Path, metavar="FILE", help="that spread emulate train wrote")
-    dashboard.add_argument("--evaluation", type=Path, metavar="FOLDER", help="of it, by spread emulate evaluate")
-    _add_server(dashboard)
+    serving.add(commands)
 
     run = commands.add_parser("run", help="run a study and write its report")
     run.add_argument("study", type=Path, metavar="STUDY", help="TOML file")
@@ -58,13 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--beside", type=Path, action="append", metavar="RUNFOLDER",
         help="a run of the land model to show beside the models, from spread land run; may be given again",
     )  # fmt: skip
-    run.add_argument(
-        "--scheduler",
-        metavar="WHERE",
-        help="dask cluster to work on: local, tcp://HOST:PORT, FILE.json, gateway:NAME, gateway:URL, slurm, ..., "
-        "or FILE.toml that describes one (default: this process)",
-    )
-    run.add_argument("--workers", metavar="N", help="how many workers a new cluster has: 8, or 2-20 as there is work")
+    clusters.add(run)
 
     search = commands.add_parser("search", help="search a catalog by facets, such as source_id=CESM2")
     search.add_argument("facets", nargs="*", metavar="FACET=VALUE[,VALUE]")
@@ -82,18 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="environment, engines, credentials, reachability of the catalogs")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser
-
-
-def _add_server(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: this machine only)")
-    parser.add_argument("--port", type=int, default=5006, help="default: 5006")
-    parser.add_argument(
-        "--allow-websocket-origin", action="append", default=[], metavar="HOST[:PORT]",
-        help="of the URL in the browser's address bar where it is not the server's own, such as behind a proxy",
-    )  # fmt: skip
-    parser.add_argument("--prefix", default="", metavar="PATH", help="before every URL, for a proxy")
-    parser.add_argument("--maximum-sessions", type=int, default=60, metavar="N", help="pages open at once")
-    parser.add_argument("--show", action="store_true", help="open a browser")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     command: Callable[[argparse.Namespace], int] = {
         "demo": _demo, "run": _run, "search": _search, "check": _check, "doctor": _doctor,
-        "dashboard": _dashboard, "land": simulating.land, "whatif": simulating.whatif, "emulate": emulating.run,
+        "dashboard": serving.dashboard, "land": simulating.land, "whatif": simulating.whatif, "emulate": emulating.run,
     }[arguments.command]  # fmt: skip
     try:
         return command(arguments)
@@ -164,47 +139,14 @@ def _demo(arguments: argparse.Namespace) -> int:
         regions=["global", "northern_hemisphere", "southern_hemisphere", "land", "ocean", "arctic"],
         incomplete_periods="allow",
         maps={"grid": "5"},
+        sensitivity={},
     )
     planted = {f"{f.source_id}.{f.experiment_id}.{f.member_id}.{f.variable_id}" for f in FAULTS}
-    code = _report(study, out, arguments.json, None, planted)
-    return _serve([out], arguments) if arguments.serve else code
-
-
-def _dashboard(arguments: argparse.Namespace) -> int:
-    from dashboards.launcher import listed_reports
-
-    return _serve(arguments.reports or listed_reports(), arguments)
-
-
-def _serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:
-    """Serve reports until interrupted."""
-    from spread.errors import NotFound
-
-    try:
-        from dashboards.app import serve
-    except ModuleNotFoundError as error:
-        if error.name not in ("panel", "param", "dashboards"):
-            raise
-        raise NotFound(
-            f"dashboard: the package {error.name!r} is not installed; pip install 'cmip-spread[dashboard]'"
-        ) from error
-    serve(
-        reports,
-        address=arguments.address,
-        port=arguments.port,
-        origins=arguments.allow_websocket_origin,
-        prefix=arguments.prefix,
-        maximum_sessions=arguments.maximum_sessions,
-        show=arguments.show,
-        say=lambda text: print(text, file=sys.stderr),
-        emulator=getattr(arguments, "emulator", None),
-        evaluation=getattr(arguments, "evaluation", None),
-    )
-    return 0
+    code = _report(study, out, arguments, planted)
+    return serving.serve([out], arguments) if arguments.serve else code
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from spread.errors import NotFound
     from spread.placing import check_writable
     from spread.report import STORE
     from spread.requests import Simulated
@@ -216,15 +158,11 @@ def _run(arguments: argparse.Namespace) -> int:
         study = study.model_copy(update={"simulated": Simulated(runs=runs)})
     out = arguments.out or Path(f"{study.name}-report")
     check_writable(out, STORE)
-    scheduler = None if arguments.scheduler is None else (arguments.scheduler, arguments.workers)
-    if scheduler is None and arguments.workers is not None:
-        raise NotFound(f"--workers {arguments.workers}: of what cluster? Say --scheduler local, or slurm, ...")
-    return _report(study, out, arguments.json, scheduler)
+    clusters.check(arguments)
+    return _report(study, out, arguments)
 
 
-def _report(
-    study: Any, out: Path, as_json: bool, scheduler: tuple[str, str | None] | None, planted: Collection[str] = ()
-) -> int:
+def _report(study: Any, out: Path, arguments: argparse.Namespace, planted: Collection[str] = ()) -> int:
     """Run a study, write its report, print the spread; stores broken on purpose do not count as unreadable."""
     from spread import flow, page
     from spread.cache import open_cache
@@ -232,20 +170,12 @@ def _report(
     cache = open_cache(options=study.storage_options)
     cache.sweep()
     with _progress() as show:
-        if scheduler is None:
-            report = flow.run(study, progress=show, cache=cache)
-        else:
-            from spread.cluster import ON_THIS_MACHINE, connected, place
-
-            with connected(*scheduler) as executor:
-                # those that are started here have none unless their file says so
-                if place(*scheduler).kind not in ON_THIS_MACHINE:
-                    print(f"dask dashboard: {executor.dashboard_link}", file=sys.stderr)
-                report = flow.run(study, executor, show, cache)
+        with clusters.chosen(arguments) as executor:
+            report = flow.run(study, executor, show, cache)
         show("drawing", 0, 1)
         folder = report.save(out, extras=lambda path: page.write(report, path))
         show("drawing", 1, 1)
-    print(json.dumps(report.as_dict(), indent=1) if as_json else report.table())
+    print(json.dumps(report.as_dict(), indent=1) if arguments.json else report.table())
     print(f"report: {folder / 'index.html'}", file=sys.stderr)
     unreadable = [failure for failure in report.failures if failure.unreadable and failure.dataset not in planted]
     if unreadable:

@@ -60,7 +60,7 @@ def open_runs(folders: Sequence[str | Path]) -> dict[str, xr.Dataset]:
     return found
 
 
-def compared(study: Study, runs: dict[str, xr.Dataset], frequency: str) -> tuple[xr.Dataset | None, list[Failure]]:
+def compared(study: Study, runs: dict[str, xr.Dataset], frequency: str) -> tuple[xr.Dataset | str, list[Failure]]:
     """Anomalies and changes of simulated runs, against the study's base period.
 
     Parameters
@@ -74,9 +74,9 @@ def compared(study: Study, runs: dict[str, xr.Dataset], frequency: str) -> tuple
 
     Returns
     -------
-    xarray.Dataset or None, list of Failure
+    xarray.Dataset or str, list of Failure
         ``anomaly`` on ``source_id, experiment_id, member_id, season, year, region`` and ``change`` on ``...,
-        period, season, region``, NaN where a run lacks years; None where nothing is left; and what was left out.
+        period, season, region``, NaN where a run lacks years, or why there is none; and what was left out.
     """
     from spread.simulate import as_member  # brings JAX
 
@@ -98,14 +98,14 @@ def compared(study: Study, runs: dict[str, xr.Dataset], frequency: str) -> tuple
             members.append(member)
     failures = list({(f.dataset.split(".")[0], f.reason): f for f in reversed(failures)}.values())  # not draw by draw
     if not members:
-        return None, failures
+        return "; ".join(failure.sentence for failure in failures), failures
     yearly = ensemble.yearly_means(ensemble.assemble(members), study.seasons)
     asked = (study.base_period, study.anomaly_kind, study.required_years)
     anomalies = ensemble.anomalies(yearly, *asked)
     change = ensemble.changes(yearly, study.periods, *asked)
     failures += _without_base(anomalies, study)
     if not np.isfinite(anomalies["anomaly"]).any():
-        return None, failures
+        return "; ".join(failure.sentence for failure in failures), failures
     keep = ("present", "version", "zstore", "fixes", "calendar")
     made = xr.Dataset({"anomaly": anomalies["anomaly"], "change": change["change"], "base": anomalies["base"]})
     dropped = [n for n in made.coords if n not in (*made.dims, *keep)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from spread import beside, ensemble, provenance
+from spread import beside, ensemble, provenance, sensitivities
 from spread.cache import ArrayCache, FolderCache
 from spread.datasets import Progress, conformed_members, planned_members, reduced_members, silent
 from spread.errors import NotComparable
@@ -64,19 +64,24 @@ def run(
         yearly, study.base_period, study.anomaly_kind, study.required_years, used=change["change"]
     )
     answers, silent = ensemble.answers(study, anomalies, change)
+    rows = [*selection.rows]
+    further: dict[str, xr.Dataset | str] = {}
     if runs:
         progress("simulated runs", 0, 1)
-        simulated, lost = beside.compared(study, runs, str(monthly.attrs["frequency"]))
+        further["simulated"], lost = beside.compared(study, runs, str(monthly.attrs["frequency"]))
         failures += lost
-        if simulated is None:
-            silent["simulated"] = "; ".join(failure.sentence for failure in lost)
-        else:
-            answers["simulated"] = simulated
         progress("simulated runs", 1, 1)
+    if study.sensitivity is not None:
+        models = sorted({str(member.attrs["source_id"]) for member in members})
+        further["sensitivity"], read, lost = sensitivities.climate_sensitivity(study, models, executor, progress, cache)
+        rows += read
+        failures += lost
     if study.maps is not None and cache is not None:
         levels = answers.get("warming_levels")
         answers["maps"], lost = map_changes(study, members, change, cache, scratch_folder(), progress, levels)
         failures += lost
+    answers |= {name: found for name, found in further.items() if not isinstance(found, str)}
+    silent |= {name: why for name, why in further.items() if isinstance(why, str)}
     statistics = partial(ensemble.across, members=study.votes, quantiles=study.quantiles, ddof=study.ddof)
     return Report(
         study=study,
@@ -86,7 +91,7 @@ def run(
         across=statistics(change["change"]).assign_attrs(base_period=anomalies.attrs["base_period"]),
         plume=statistics(anomalies["anomaly"]).assign_attrs(base_period=anomalies.attrs["base_period"]),
         failures=tuple(sorted(failures, key=lambda f: (f.dataset, f.stage))),
-        provenance=provenance.describe(study, selection.rows),
+        provenance=provenance.describe(study, rows),
         observations=observations,
         answers=answers,
         silent=silent,

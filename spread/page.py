@@ -28,6 +28,7 @@ DOWNLOADS = {
     "warming_levels.csv": "when levels of global warming are crossed, by scenario",
     "constraint.csv": "raw and constrained ranges",
     "weights.csv": "the weight of each model",
+    "sensitivity.csv": "ECS, effective forcing, feedback and TCR of each model, or why there is none",
     "simulated.csv": "changes of the simulated runs, one row for each draw",
 }
 

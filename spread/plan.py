@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spread import cores, ensemble
+from spread import beside, cores, ensemble, reduce, sensitivities
 from spread.datasets import Progress, conformed_members, planned_members, silent
-from spread.errors import Failure
+from spread.errors import Failure, SpreadError
 from spread.study import Study
+from spread.vocabulary import Row
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,33 @@ def check(study: Study, progress: Progress = silent) -> Plan:
     SpreadError
         If the study cannot be answered at all.
     """
+    if study.simulated is not None:
+        beside.open_runs(study.simulated.runs)
+    records, members, failures = _planned(study, progress)
+    # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
+    stand_ins = [planned.template.copy(data=np.ones(planned.template.shape)) for planned in members.values()]
+    _, _, change, incomparable = ensemble.compare(stand_ins, study)
+    failures += incomparable
+    whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
+    models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())
+    if study.sensitivity is not None:
+        try:
+            for part in sensitivities.parts(study, sorted({row.source_id for row in members})):
+                more, _, lost = _planned(part, progress)
+                records += more
+                failures += lost
+        except SpreadError as error:
+            failures.append(Failure("sensitivity", "catalog", str(error).removeprefix("sensitivity: ")))
+    return Plan(study, tuple(records), tuple(failures), models)
+
+
+def _planned(
+    study: Study, progress: Progress
+) -> tuple[list[dict[str, Any]], dict[Row, reduce.Reduction], list[Failure]]:
+    """Records of the datasets that a study would read, their planned means, and what would be left out."""
     selection, conformed, failures = conformed_members(study, progress)
     members, unreduced = planned_members(conformed, study)
-    records, stand_ins = [], []
+    records = []
     for row, planned in members.items():
         ds = conformed[row]
         field = ds[row.variable_id]
@@ -135,9 +160,4 @@ def check(study: Study, progress: Progress = silent) -> Plan:
                 "errata": list(selection.notes.get(row, ())),
             }
         )
-        # a member that has a value in each of its months: the flow's own rules then tell what is incomplete
-        stand_ins.append(planned.template.copy(data=np.ones(planned.template.shape)))
-    _, _, change, incomparable = ensemble.compare(stand_ins, study)
-    whole: xr.DataArray = change["change"].notnull().any("member_id").all(["period", "season", "region"])
-    models = int(whole.reindex(experiment_id=list(study.experiments), fill_value=False).all("experiment_id").sum())
-    return Plan(study, tuple(records), tuple(failures + unreduced + incomparable), models)
+    return records, members, failures + unreduced

@@ -1,4 +1,4 @@
-"""What a study may ask for beside its spread: maps, a constraint, weights, observations; a table of its file each."""
+"""What a study may ask for beside its spread, a table of its file each: maps, sensitivity, a constraint, weights ..."""
 
 from __future__ import annotations
 
@@ -110,6 +110,19 @@ class Simulated(Strict):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+
+class Sensitivity(Strict):
+    """Climate sensitivity of the models that have idealised runs, see :func:`spread.ensemble.gregory`.
+
+    Parameters
+    ----------
+    fit : str
+        Years of abrupt-4xCO2 to which the regression is fitted: ``all`` (1-150), ``late`` (21-150) or ``early`` (1-20);
+        their sources are with :data:`spread.ensemble.sensitivity.FITS`.
+    """
+
+    fit: Literal["all", "late", "early"] = "all"
 
 
 class Maps(Strict):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from spread.errata import ACTIONS, SEVERITIES
 from spread.errors import BadStudy, did_you_mean
 from spread.regions import READ_FROM, REGIONS, Region, regions_asked
-from spread.requests import Constraint, Maps, Observations, Simulated, Strict, Weights, Years
+from spread.requests import Constraint, Maps, Observations, Sensitivity, Simulated, Strict, Weights, Years
 from spread.vocabulary import HISTORICAL, VARIABLES
 
 Season = Literal["annual", "DJF", "MAM", "JJA", "SON"]
@@ -84,6 +84,8 @@ class Study(Strict):
         An observational constraint on future warming.
     weights : Weights or None
         Weights of models, whose statistics stand beside those of equal votes.
+    sensitivity : Sensitivity or None
+        ECS and TCR of the models that have idealised runs, or none.
     maps : Maps or None
         Maps of the same changes, or none.
     observations : Observations or None
@@ -121,6 +123,7 @@ class Study(Strict):
     warming_levels: tuple[float, ...] = (1.5, 2.0, 3.0, 4.0)
     constraint: Constraint | None = None
     weights: Weights | None = None
+    sensitivity: Sensitivity | None = None
     maps: Maps | None = None
     observations: Observations | None = None
     simulated: Simulated | None = None
@@ -298,7 +301,7 @@ def _breaches(error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             models: dict[str, type[BaseModel]] = {
                 "observations": Observations, "regions": Region, "maps": Maps, "constraint": Constraint,
-                "weights": Weights, "simulated": Simulated,
+                "weights": Weights, "simulated": Simulated, "sensitivity": Sensitivity,
             }  # fmt: skip
             fields = [
                 *models.get(str(location[0]), Study).model_fields,

@@ -19,7 +19,17 @@ LEAVES = {
 STAGES = {"catalog", "selection", "opening", "conform", "regrid", "reduce", "ensemble", "report", "figures"}
 ALLOWED = {"figures": {"report", "ensemble"}, "selection": {"catalog"}}  # what a stage may import of the others
 KERNELS = {"diffusion", "emulator", "land", "coupled"}
-WIRES = {"flow", "datasets", "plan", "counterfactual", "drivers", "simulations", "beside", "emulations"}
+WIRES = {
+    "flow",
+    "datasets",
+    "plan",
+    "counterfactual",
+    "drivers",
+    "simulations",
+    "beside",
+    "emulations",
+    "sensitivities",
+}
 BRIDGES = {"simulate", "learning"}  # between xarray and JAX
 # made once, by hand, with tools that the package does not need
 DERIVATIONS = {"natural_earth/derive.py", "demo/calibrate.py", "errata/derive.py"}
@@ -124,7 +134,7 @@ def test_the_page_imports_only_what_it_shows(name, path):
 @every_file
 def test_nothing_imports_the_dashboard(path):
     # doctor looks for it without importing it; the command line imports it when it is asked to serve
-    allowed = {"dashboards"} if path.name == "__main__.py" else set()
+    allowed = {"dashboards"} if path.name == "serving.py" else set()
     assert not theirs(named(everywhere(path))) & {"panel", "param", "dashboards"} - allowed
     assert not theirs(named(at_import(tree(path).body))) & {"dashboards"}
 
@@ -139,7 +149,7 @@ def test_the_dashboard_reads_reports_and_nothing_else(path):
     # what-ifs ask the public calls of emulator and simulation, here only and late: a page without them needs no JAX
     if path.name in ("emulating.py", "working.py"):
         assert ours(named(at_import(tree(path).body))) <= allowed
-        allowed |= {"emulator", "coupled", "simulate", "simulations", "drivers"}
+        allowed |= {"emulator", "coupled", "simulate", "simulations", "drivers", "cluster"}
     # the folder of screenshots is made from the demo's report, by the command line
     assert ours(named(everywhere(path))) <= allowed
     assert not theirs(named(everywhere(path))) & {"dask", "distributed", "jax", "pickle", "cloudpickle"}

@@ -84,6 +84,13 @@ def test_importing_is_cheap():
     assert done.stdout.strip() == "[]"
 
 
+def test_drawing_loads_no_hvplot():
+    """Its import makes a notebook load scripts from the internet, and say in red that it could not."""
+    code = "import sys; from spread.figures import drawing; drawing.holoviews(); print('hvplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("backend", ["bokeh", "matplotlib"])
 def test_the_middle_and_the_band_are_those_of_the_report(small, backend):
     overlay = figures.plume(small, backend=backend)[0]

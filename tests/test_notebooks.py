@@ -20,7 +20,7 @@ def texts(cells, kind):
 
 
 def test_there_are_some():
-    assert len(NOTEBOOKS) >= 6
+    assert len(NOTEBOOKS) >= 7
 
 
 def test_nothing_that_ran_is_kept(cells):
@@ -47,6 +47,8 @@ def test_plots_need_nothing_that_a_hub_does_not_serve(cells):
         for call in re.findall(r"pn\.extension\((.*)\)", text):
             assert "inline=True" in call
             assert 'notebook_resources="cdn"' in call
+        # its import loads all of that again, without a word of inline
+        assert not re.search(r"^\s*(import|from) hvplot", text, flags=re.MULTILINE)
 
 
 def test_links_between_notebooks_lead_somewhere(cells):

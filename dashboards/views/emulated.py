@@ -12,8 +12,9 @@ import xarray as xr
 
 from dashboards import working
 from dashboards.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
-from dashboards.emulating import LATE, MEMBERS, PAIRS, SCORES, score_frame
+from dashboards.emulating import LATE, MEMBERS, PAIRS
 from dashboards.globe import Globe, cells_at
+from dashboards.scores import score_html, spectra
 from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import figures
@@ -38,16 +39,17 @@ class EmulatedView(View):
     name = "emulated"
     title = "Emulated"
     uses = ("source", "pathway", "against")
+    of_reports = False
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.head, self.scores, self.flags, self.left_head, self.right_head, self.pair_head = (
             pn.pane.HTML("", stylesheets=[TEXT], sizing_mode="stretch_width", margin=0) for _ in range(6)
         )
-        self.plume = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.plume, self.spectra = (pn.Column(sizing_mode="stretch_width", margin=0) for _ in range(2))
         self.maps = pn.FlexBox(gap="8px 24px", align_items="start", sizing_mode="stretch_width", margin=(10, 0))
         self.body.extend([self.head, session.job.panel, self.flags, self.plume, self.maps, self.scores,
-                          self.taken.panel])  # fmt: skip
+                          self.spectra, self.taken.panel])  # fmt: skip
         self.globes = [Globe(session.theme, True, "RdBu_r") for _ in range(3)]
 
     @property
@@ -78,7 +80,7 @@ class EmulatedView(View):
             "<p class='lead'>Drawn by a statistical model that learned from "
             f"{escape(_listed(self._emulating.facts.runs))}; no climate model was run.</p>"
         )
-        self.scores.object = self._table()
+        self._show_scores()
         if self.key in self._emulating.drawn:
             self.session.job.stop()
             self._show()
@@ -97,7 +99,7 @@ class EmulatedView(View):
 
     def steps(self) -> list[Any]:
         """What the worker is asked for: history, the scenario in parts, and pairs."""
-        state, file = self.session.state, str(self._emulating.file)
+        state, file = self.session.state, self._emulating.file
         said = "Drawing maps of {}-{}"
         steps: list[Any] = [
             (said.format(*cut), working.draw, (file, state.source, "historical", cut, MEMBERS))
@@ -150,7 +152,7 @@ class EmulatedView(View):
                     made.append(Curve(f"{state.source} itself", line["Year"].to_numpy(), line["value"].to_numpy(),
                                       PAINTS[7], width=1.5))  # fmt: skip
         made += [Curve("", years, member, PAINTS[0], width=0.8) for member in values]
-        made.append(Curve(f"emulated: mean and range of {len(values)} members", years, values.mean(0), PAINTS[0],
+        made.append(Curve(f"emulated: mean, range of {len(values)}", years, values.mean(0), PAINTS[0],
                           low=values.min(0), high=values.max(0), width=2.4))  # fmt: skip
         return made
 
@@ -217,32 +219,29 @@ class EmulatedView(View):
             "more, so that years vary less than those of a model with a longer memory."
         )
 
-    def _table(self) -> str:
+    def _show_scores(self) -> None:
         found, source = self._emulating, self.session.state.source
+        self.spectra[:] = []
         if not found.cards:
-            return "<p class='soft'>No scores: give --evaluation FOLDER, as spread emulate evaluate writes it.</p>"
+            self.scores.object = (
+                "<p class='soft'>No scores: give --evaluation FOLDER, as spread emulate evaluate writes it.</p>"
+            )
+            return
         card = found.card(source)
         if card is None:
-            return f"<p class='soft'>The evaluation has no run of {escape(source)}.</p>"
-        frame = score_frame(card)
-        shown = [name for name in SCORES if frame[name].notna().any()]
-        head = "".join(f"<th scope='col' class='n'>{escape(SCORES[name])}</th>" for name in shown)
-        body = "".join(
-            f"<tr><td class='k'>{escape(str(row['method']))}</td><td>{escape(str(row['kind']))}</td>"
-            + "".join(f"<td class='n'>{_number(row[name])}</td>" for name in shown) + "</tr>"
-            for row in frame.to_dict("records")
-        )  # fmt: skip
-        gates = "".join(
-            f"<li>{'held' if gate['held'] else '<b>missed</b>'}: {escape(str(gate['sentence']))}</li>"
-            for gate in card["gates"]
-        )
-        title = f"Scores on a run that was kept back: {card['run']}"
-        return (
-            f"<h3 style='margin-top:16px'>{escape(title)}</h3><div class='scroll' tabindex='0' role='region' "
-            f"aria-label='{escape(title, quote=True)}'><table><thead><tr><th scope='col'>Method</th>"
-            f"<th scope='col'>Kind</th>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-            f"<details><summary>{len(card['gates'])} demands on the emulator</summary><ul>{gates}</ul></details>"
-        )
+            self.scores.object = f"<p class='soft'>The evaluation has no run of {escape(source)}.</p>"
+            return
+        self.scores.object = score_html(card)
+        drawn = spectra(card, self.session.theme)
+        if drawn is not None:
+            words = (
+                "<h3>Variability by scale</h3><p class='soft'>Power of the anomalies by zonal wavenumber over that of "
+                f"{escape(str(card['run']))}: 1 is as it should be. What has no power is not drawn.</p>"
+            )
+            self.spectra[:] = [
+                pn.pane.HTML(words, stylesheets=[TEXT], sizing_mode="stretch_width", margin=(12, 0, 4, 0)),
+                pn.pane.Bokeh(drawn, sizing_mode="stretch_width", margin=0),
+            ]
 
     def call(self) -> str:
         """Python that remakes the members and the difference."""
@@ -346,10 +345,6 @@ def flagged(sentences: list[str]) -> str:
     return (
         f"<div class='flags' role='note'><b>Extrapolation</b><ul style='margin:2px 0'>{said}</ul></div>" if said else ""
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else "–"
 
 
 def _times(value: float) -> str:

@@ -68,9 +68,9 @@ class LandView(View):
         base = report.across.attrs["base_period"]
         drawn = on_page(self.curves(), self.session.theme, f"Change from {base}", unit.name, f"{title}. {lead}")
         self.drawn[:] = [pn.pane.Bokeh(drawn, sizing_mode="stretch_width", margin=0)]
-        self.notes.object = (
-            "" if "simulated" in self.session.results.report.answers else f"<p class='none'>{escape(HOW)}</p>"
-        )
+        there = "simulated" in self.session.results.report.answers
+        said = "".join(f"<p class='soft'>{escape(name.replace('thin', 'shaded'))}.</p>" for name, _ in self.runs())
+        self.notes.object = said if there else f"<p class='none'>{escape(HOW)}</p>"
         self.taken.update()
 
     def runs(self) -> list[tuple[str, pd.DataFrame]]:
@@ -96,7 +96,8 @@ class LandView(View):
             made.append(Curve("", line["Year"].to_numpy(), line["value"].to_numpy(), tint, width=0.8))
         made.append(Curve(f"models: {frames.centre}, range", band["Year"].to_numpy(), band["centre"].to_numpy(), tint,
                           low=band["low"].to_numpy(), high=band["high"].to_numpy(), width=2.6))  # fmt: skip
-        for number, (name, table) in enumerate(self.runs()):
+        for number, (said, table) in enumerate(self.runs()):
+            name = f"{said.split(':')[0]}, simulated"
             there = bool(np.isfinite(table["low"]).any())
             made.append(Curve(name, table["Year"].to_numpy(), table["value"].to_numpy(), PAINTS[2 + number % 4],
                               low=table["low"].to_numpy() if there else None,
@@ -107,10 +108,10 @@ class LandView(View):
         """How far the models differ at the end, and what stands beside them."""
         state, report = self.session.state, self.session.report
         where = {"region": state.region, "season": state.season, "experiment_id": state.scenario}
-        found = report.change["change"].sel(where).isel(period=0)
+        found = report.change["change"].sel(where).isel(period=-1)
         each = figures.unit(report).factor * found.mean("member_id").values
         each = each[np.isfinite(each)]
-        unit, period = figures.unit(report).name, str(report.change["period"].values[0])
+        unit, period = figures.unit(report).name, str(report.change["period"].values[-1])
         said = f"No model has a number for {period}." if not each.size else (
             f"{each.size} models in {period}: {each.min():.3g} to {each.max():.3g} {unit}.")  # fmt: skip
         number = len(self.runs())

@@ -46,6 +46,7 @@ class WhatIfView(View):
     name = "what-if"
     title = "What if"
     uses = ("pathway", "source")
+    of_reports = False
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -234,7 +235,7 @@ class WhatIfView(View):
 
     def steps(self) -> list[Any]:
         """What the worker is asked for: the present, and the end of the century under the pathway."""
-        state, file = self.session.state, str(self._emulating.file)
+        state, file = self.session.state, self._emulating.file
         said = f"Drawing {LATE[0]}-{LATE[1]} under this pathway"
         given = (file, state.source, state.pathway, LATE, MAP_MEMBERS, state.scale, state.peak)
         return [

@@ -17,7 +17,7 @@ from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import ensemble, figures
 from spread.figures.drawing import Backend
-from spread.figures.findings import FINDINGS, level_table
+from spread.figures.findings import FINDINGS, level_table, sensitivity_table
 from spread.report import Report
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ class WhyView(View):
             head, rows = level_table(report)
             return _html_table("When levels of warming are crossed", head, rows)
         if name == "sensitivity":
-            table = self.table()
-            rows = [[str(v) if not isinstance(v, float) else f"{v:.2f}" for v in row] for row in table.to_numpy()]
-            return _html_table("ECS and TCR of each model", list(table.columns), rows)
+            head, rows = sensitivity_table(report)
+            return _html_table("ECS and TCR of each model", head, rows)
         return ""
 
     def call(self) -> str:
@@ -122,7 +121,7 @@ _QUESTIONS = {
 _COLUMNS = {
     "partition": ["share", "variance"],
     "warming_levels": ["quantiles", "votes_reached", "votes"],
-    "sensitivity": ["ecs", "ecs_se", "erf_2x", "tcr"],
+    "sensitivity": ["ecs", "ecs_se", "erf_2x", "erf_2x_se", "feedback", "feedback_se", "tcr"],
     "constraint": ["mean", "sd", "quantiles", "correlation", "count"],
     "weights": ["weights"],
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from spread.commands import clusters
 
 
 def add(commands: Any) -> None:
@@ -35,8 +36,7 @@ def add(commands: Any) -> None:
     sample.add_argument("--peak", type=int, metavar="YEAR", help="after which CO2e stays")
     sample.add_argument("--out", type=Path, default=Path("emulated"), help="folder (default: ./emulated)")
     sample.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
-    sample.add_argument("--scheduler", metavar="WHERE", help="dask cluster, as in spread run")
-    sample.add_argument("--workers", metavar="N", help="how many workers a new cluster has")
+    clusters.add(sample)
     judge = verbs.add_parser("evaluate", help="score an emulator on runs that were kept back, beside all baselines")
     judge.add_argument("emulator", type=Path, help="file of the emulator")
     judge.add_argument("--learned", type=Path, metavar="STUDY", help="what it was trained on; the demo if left out")
@@ -54,7 +54,6 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked; the exit code."""
     from spread import emulations
-    from spread.cluster import connected
     from spread.emulator import Recipe, load
     from spread.progress import bars
     from spread.study import Study
@@ -66,8 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             made = emulations.train_emulator(study, arguments.out, arguments.grid, recipe, arguments.resume, show)
             text, written = emulations.trained_text(made), arguments.out
         elif arguments.verb == "sample":
-            where = arguments.scheduler
-            with nullcontext() if where is None else connected(where, arguments.workers) as executor:
+            with clusters.chosen(arguments) as executor:
                 made = emulations.sample_emulator(
                     arguments.emulator, arguments.model, arguments.scenario, tuple(arguments.years), arguments.out,
                     arguments.members, arguments.seed, arguments.coherent, arguments.scale, arguments.peak,

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from spread.commands import clusters
+
 
 def add(commands: Any) -> None:
     """Add the commands to the parser's."""
@@ -51,8 +53,7 @@ def add(commands: Any) -> None:
             help="start from fixed pools, not from those that the first ten years, repeated for ever, lead to",
         )  # fmt: skip
         parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
-        parser.add_argument("--scheduler", metavar="WHERE", help="dask cluster, as in spread run")
-        parser.add_argument("--workers", metavar="N", help="how many workers a new cluster has")
+        clusters.add(parser)
         parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -62,7 +63,7 @@ def land(arguments: argparse.Namespace) -> int:
     from spread.simulations import run_land
 
     out, given = arguments.out or Path("land-run"), _place(arguments)
-    with bars(sys.stderr) as show, _cluster(arguments) as executor:
+    with bars(sys.stderr) as show, clusters.chosen(arguments) as executor:
         summary = run_land(
             out=out, changes=arguments.changes, restart=arguments.restart, executor=executor, progress=show, **given
         )
@@ -75,7 +76,7 @@ def whatif(arguments: argparse.Namespace) -> int:
     from spread.simulations import run_whatif
 
     out, given = arguments.out or Path("whatif"), _place(arguments)
-    with bars(sys.stderr) as show, _cluster(arguments) as executor:
+    with bars(sys.stderr) as show, clusters.chosen(arguments) as executor:
         summary = run_whatif(
             arguments.changes, out=out, outcome=arguments.outcome, executor=executor, progress=show, **given
         )
@@ -92,22 +93,11 @@ def whatif(arguments: argparse.Namespace) -> int:
 
 def _place(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the commands that simulate have in common."""
-    from spread.errors import NotFound
-
-    if arguments.scheduler is None and arguments.workers is not None:
-        raise NotFound(f"--workers {arguments.workers}: of what cluster? Say --scheduler local, or slurm, ...")
+    clusters.check(arguments)
     where = arguments.forcing or ("grid" if arguments.grid else "site")
     lat = 50.0 if arguments.site is None else arguments.site
     spin_up = not arguments.no_spin_up
     return {"where": where, "lat": lat, "draws": arguments.draws, "seed": arguments.seed, "spin_up": spin_up}
-
-
-def _cluster(arguments: argparse.Namespace) -> Any:
-    from contextlib import nullcontext
-
-    from spread.cluster import connected
-
-    return nullcontext() if arguments.scheduler is None else connected(arguments.scheduler, arguments.workers)
 
 
 def _said(summary: dict[str, Any], rows: dict[str, dict[str, Any]], shown: Path, as_json: bool) -> int:

@@ -2,7 +2,7 @@
 
 And of what the ensemble says beside it: when models pass warming levels, and the regressions behind their sensitivity.
 
-The same numbers feed both backends: bokeh for looking closely, matplotlib for print. hvPlot, HoloViews and their
+The same numbers feed both backends: bokeh for looking closely, matplotlib for print. HoloViews and its
 backends are imported where they draw, so that importing this package stays cheap.
 """
 

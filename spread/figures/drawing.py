@@ -117,10 +117,13 @@ def bars(
 
 
 def holoviews() -> Any:
-    """HoloViews, with both backends and hvPlot at hand; imported here because it takes seconds."""
+    """HoloViews, with both backends at hand; imported here because it takes seconds.
+
+    Not hvPlot: its import loads scripts from the internet into a notebook, whatever the notebook asked for.
+    """
     import holoviews
+    import holoviews.plotting.bokeh
     import holoviews.plotting.mpl
-    import hvplot.pandas  # noqa: F401
 
     return holoviews
 
@@ -149,10 +152,7 @@ def _plume_overlay(
     for experiment, band in frames.bands.groupby("experiment_id", sort=False):
         paint, scenario = colour(report, str(experiment)), label(str(experiment))
         name = f"{scenario} ({voters(report, int(band['count'].max()))})"
-        areas += [
-            _area(piece.hvplot.area("Year", "low", "high", label=name, hover=False), paint, backend)
-            for piece in _pieces(band)
-        ]
+        areas += [_area(hv.Area(piece, "Year", ["low", "high"], label=name), paint, backend) for piece in _pieces(band)]
         runs = _broken(frames.lines[frames.lines["experiment_id"] == experiment]).assign(scenario=scenario)
         thread = hv.Curve(runs, "Year", ["value", "model", "scenario"], label=name)
         threads.append(_thread(thread, paint, report, backend))
@@ -161,7 +161,7 @@ def _plume_overlay(
         middles.append(_middle(curve, paint, report, frames.centre, backend))
     series = observed(report)
     if len(series):
-        curve = series.hvplot.line("Year", "value", label=report.observations["name"], hover=False)
+        curve = hv.Curve(series, "Year", "value", label=report.observations["name"])
         middles.append(curve.opts(**_line(backend, 1.5, "black")))
     for number, (name, table) in enumerate(land):
         middles += _simulated(name, table, number, backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # Okabe & Ito 2008; the emulator stands out, truth is black
 TRUTH, EMULATOR, OTHERS = "#000000", "#D55E00", ("#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#999999")
 EMULATED = "Emulated: drawn by a statistical model, no climate model was run."
+
+HALF_A_MONTH = 1 / 24
+LEAST_POWER = 0.2
+"""Over that of the model, at the foot of the figure of spectra; methods that are nowhere above it have no line."""
 
 Floats = NDArray[np.floating]
 
@@ -95,16 +100,20 @@ def beside_truth(card: Scorecard, drawn: Floats, truth: Samples, synthetic: bool
     title = f"Emulated and modelled temperature: {card.run}"
     figure, panels = _sheet(title, synthetic, 2, 2, EMULATED)
     middle = len(truth) // 2
-    when = f"{truth.year[middle]}, {truth.day[middle]:.2f} of the year"
-    climate = truth.tas.mean(axis=0)
-    scale = float(np.quantile(np.abs(truth.tas[middle] - climate), 0.99))
-    _map(figure, panels[0], truth.lat, truth.lon, drawn[0, middle] - climate, f"emulated, {when}", "K", True, scale)
-    _map(figure, panels[1], truth.lat, truth.lon, truth.tas[middle] - climate, f"modelled, {when}", "K", True, scale)
-    _map(figure, panels[2], truth.lat, truth.lon, drawn[0, middle] - truth.tas[middle],
-         "emulated less modelled, the same step", "K", True)  # fmt: skip
-    _map(figure, panels[3], truth.lat, truth.lon, drawn.mean(axis=(0, 1)) - climate,
-         "emulated less modelled, mean of all steps", "K", True)  # fmt: skip
-    figure.text(0.99, 0.005, "upper maps: less the mean of the run", ha="right", fontsize=8, color="#444444")
+    monthly, day = truth.frequency == "mon", truth.day[middle]
+    when = f"{month_name[int(day * 12) + 1]} {truth.year[middle]}" + ("" if monthly else f", day {int(day * 365) + 1}")
+    # of its season: the cycle of the year is larger than what the maps are to show
+    season = truth.tas[np.abs((truth.day - day + 0.5) % 1 - 0.5) < HALF_A_MONTH].mean(axis=0)
+    both = [drawn[0, middle] - season, truth.tas[middle] - season]
+    scale = float(np.quantile(np.abs(both), 0.99))
+    _map(figure, panels[0], truth.lat, truth.lon, both[0], f"emulated, {when}", "K", True, scale)
+    _map(figure, panels[1], truth.lat, truth.lon, both[1], f"modelled, {when}", "K", True, scale)
+    _map(figure, panels[2], truth.lat, truth.lon, both[0] - both[1],
+         f"emulated less modelled, {when}", "K", True)  # fmt: skip
+    _map(figure, panels[3], truth.lat, truth.lon, drawn.mean(axis=(0, 1)) - truth.tas.mean(axis=0),
+         f"emulated less modelled, mean of {truth.year.min()}-{truth.year.max()}", "K", True)  # fmt: skip
+    said = "upper maps: less the run's own mean of " + (month_name[int(day * 12) + 1] if monthly else "that season")
+    figure.text(0.99, 0.005, said, ha="right", fontsize=8, color="#444444")
     return figure
 
 
@@ -114,7 +123,7 @@ def spectra(card: Scorecard, synthetic: bool) -> Figure:
     others = iter(OTHERS)
     for row in card.rows:
         ratio = np.asarray(row.scores["spectrum"].value) if "spectrum" in row.scores else np.zeros(0)
-        if not ratio.size or not np.isfinite(ratio).any() or not np.nanmax(ratio) > 0 or row.kind == "oracle":
+        if not np.nan_to_num(ratio).max(initial=0.0) > LEAST_POWER or row.kind == "oracle":
             continue
         candidate = row.kind == "candidate"
         paint = EMULATOR if candidate else next(others, OTHERS[-1])
@@ -123,7 +132,8 @@ def spectra(card: Scorecard, synthetic: bool) -> Figure:
     axes.axhspan(0.9, 1.1, color="#000000", alpha=0.08, linewidth=0, label="within 10 %")
     axes.axhline(1.0, color=TRUTH, linewidth=0.8)
     axes.set_yscale("log")
-    axes.set_ylim(0.2, 8)
+    axes.set_ylim(LEAST_POWER, 8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_yticks([0.25, 0.5, 1, 2, 4], ["¼", "½", "1", "2", "4"])
     axes.minorticks_off()
     axes.set_xlabel("zonal wavenumber", fontsize=9)

@@ -54,6 +54,56 @@ def levels(report: Report) -> str:
     )
 
 
+def sensitivity(report: Report) -> str:
+    """Range, mean and standard deviation of ECS and TCR across models."""
+    found = report.answers["sensitivity"]
+    parts = []
+    for name, words in (("ecs", "ECS"), ("tcr", "TCR")):
+        values = found[name].mean("member_id").values
+        values = values[np.isfinite(values)]
+        if values.size > 1:
+            parts.append(
+                f"{words} {values.min():.1f} to {values.max():.1f} K over {values.size} models (mean "
+                f"{values.mean():.2f}, sample standard deviation {values.std(ddof=1):.2f} K)"
+            )
+        elif values.size:
+            parts.append(f"{words} {values[0]:.2f} K of one model")
+    if not parts:
+        return "No model has a sensitivity that can be believed; the table says why."
+    return (
+        f"{'; '.join(parts)}. ECS by Gregory regression of abrupt-4xCO2, TCR from 1pctCO2, both above the mean of the "
+        "control; models without such runs are not in it."
+    )
+
+
+def sensitivity_table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """ECS, forcing, feedback and TCR of each run, the most sensitive first: the head of a table and its rows."""
+    found = report.answers["sensitivity"]
+    head = ["Model", "Run", "ECS [K]", "ERF of 2 × CO₂ [W m⁻²]", "Feedback [W m⁻² K⁻¹]", "TCR [K]", "Without a number"]
+    rows: list[tuple[float, list[str]]] = []
+    for source_id, member_id in product(found["source_id"].values, found["member_id"].values):
+        run = found.sel(source_id=source_id, member_id=member_id)
+        reasons = list(dict.fromkeys(str(run[name].values) for name in ("reason", "tcr_reason") if run[name].values))
+        numbers = [
+            _with_error(float(run[name]), float(run[f"{name}_se"]) if f"{name}_se" in run else np.nan)
+            for name in ("ecs", "erf_2x", "feedback", "tcr")
+        ]
+        if reasons or any(numbers):
+            rows.append(
+                (-float(run["ecs"].fillna(-np.inf)), [str(source_id), str(member_id), *numbers, "; ".join(reasons)])
+            )
+    ordered = [row for _, row in sorted(rows, key=lambda pair: (pair[0], pair[1][0]))]
+    if not any(row[-1] for row in ordered):  # nobody is without a number
+        return head[:-1], [row[:-1] for row in ordered]
+    return head, ordered
+
+
+def _with_error(value: float, error: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return (f"{value:.2f} ± {error:.2f}" if np.isfinite(error) else f"{value:.2f}").replace("-", "−")
+
+
 def constraint(report: Report) -> str:
     """Raw and constrained ranges in the first period."""
     found = report.answers["constraint"].isel(period=0)
@@ -123,7 +173,7 @@ def simulated_table(report: Report) -> tuple[list[str], list[list[str]]]:
 
 FINDINGS: dict[str, Callable[[Report], str]] = {
     "maps": maps, "partition": partition, "warming_levels": levels, "constraint": constraint, "weights": weights,
-    "simulated": simulated,
+    "simulated": simulated, "sensitivity": sensitivity,
 }  # fmt: skip
 """Words by the name of an answer."""
 

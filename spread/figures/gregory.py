@@ -187,7 +187,11 @@ def _lines(frames: GregoryFrames, xlim: tuple[float, float], ylim: tuple[float, 
 def _said(row: Any) -> str:
     if row.reason:
         return f"{row.model}: no ECS, {row.reason.split(';')[0].replace('m-2', 'm⁻²')}"
-    return f"{row.model}: ECS {row.ecs:.2f} ± {row.ecs_se:.2f} K, ERF {row.erf_2x:.2f} W m⁻², λ {row.slope:.2f}"
+    return (
+        f"{row.model}: ECS {row.ecs:.2f} ± {row.ecs_se:.2f} K, ERF {row.erf_2x:.2f} W m⁻², λ {row.slope:.2f}".replace(
+            " -", " −"
+        )
+    )
 
 
 def _legend_in_print(frames: GregoryFrames) -> Any:
@@ -210,7 +214,7 @@ def _legend_on_screen(frames: GregoryFrames) -> Any:
 
         lines = [one for one in figure.renderers if isinstance(getattr(one, "glyph", None), Line)]
         pairs = zip(_painted(frames), lines, strict=True)
-        items = [LegendItem(label=_said(row), renderers=[line]) for (row, _), line in pairs]
+        items = [LegendItem(label=_said(row).split(", ERF")[0], renderers=[line]) for (row, _), line in pairs]
         legend = Legend(location="top_right", label_text_font_size="11px", border_line_alpha=0)
         legend.items = items
         figure.add_layout(legend)

@@ -128,7 +128,7 @@ def effects(attribution: xr.Dataset, title: str) -> Figure:
         axes.plot(middle, at, "|", color="black", markersize=7)
     axes.axvline(0.0, color="#888888", linewidth=0.8)
     axes.set_yticks(at, [str(n).replace(" x ", " \u00d7 ") for n in names])
-    _finish(axes, "bar: mean, line: 5-95 % of draws" if values.shape[1] > 1 else "", "", False, "x")
+    _finish(axes, "bar: mean, line: 5-95 % of draws, tick: median" if values.shape[1] > 1 else "", "", False, "x")
     axes.set_xlabel(f"{VARIABLES[name].long_name} [{unit}]", fontsize=9)
     return figure
 

@@ -14,7 +14,8 @@ from spread import ensemble
 from spread.figures.constraint import constrained_ranges
 from spread.figures.drawing import holoviews
 from spread.figures.files import about, stem_of
-from spread.figures.findings import FINDINGS, level_table, simulated_table
+from spread.figures.findings import FINDINGS, level_table, sensitivity_table, simulated_table
+from spread.figures.gregory import gregory_plot
 from spread.figures.maps import change_maps
 from spread.figures.partition import partition_stack
 from spread.figures.warming_levels import warming_level_timeline
@@ -79,6 +80,7 @@ _HEADINGS = {
     "maps": "Where models agree, and where they differ",
     "partition": "Where the uncertainty comes from",
     "warming_levels": "When levels of global warming are crossed",
+    "sensitivity": "How sensitive the models are",
     "constraint": "What observations say about the range",
     "weights": "Which models deserve weight",
 }
@@ -151,6 +153,14 @@ def _timeline(report: Report) -> Iterator[_Drawing]:
            partial(warming_level_timeline, crossings, "matplotlib", members=votes, synthetic=synthetic))  # fmt: skip
 
 
+def _regressions(report: Report) -> Iterator[_Drawing]:
+    found = report.answers["sensitivity"]
+    if np.isfinite(found["slope"]).any():
+        yield ("gregory", "Net radiation against warming after CO₂ is quadrupled, with the fits that give ECS",
+               "spread.figures.gregory_plot(REPORT.answers['sensitivity'], backend='matplotlib')",
+               partial(gregory_plot, found, backend="matplotlib", synthetic=report.synthetic))  # fmt: skip
+
+
 def _constraints(report: Report) -> Iterator[_Drawing]:
     found = report.answers["constraint"]
     for place, period in enumerate(map(str, found["period"].values)):
@@ -173,10 +183,10 @@ def _mapped(report: Report) -> Iterator[_Drawing]:
 
 _PICTURES: dict[str, Callable[[Report], Iterator[_Drawing]]] = {
     "maps": _mapped, "partition": _partitions, "warming_levels": _timeline, "constraint": _constraints,
-    "weights": _votes, "simulated": lambda report: iter(()),
+    "weights": _votes, "simulated": lambda report: iter(()), "sensitivity": _regressions,
 }  # fmt: skip
 
-_TABLES = {"warming_levels": level_table, "simulated": simulated_table}
+_TABLES = {"warming_levels": level_table, "simulated": simulated_table, "sensitivity": sensitivity_table}
 
 
 def _write(

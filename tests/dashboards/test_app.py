@@ -139,7 +139,7 @@ def test_constrained_bars_are_those_of_the_constraint(session, small_report):
 
 def test_an_answer_that_is_not_there_says_why(session):
     view = shown(session, view="why", answer="sensitivity")
-    assert "No answer: ECS and TCR need" in view.tables.object
+    assert "No answer: the study asks for no sensitivity; add [sensitivity] to it" in view.tables.object
     assert not view.taken.panel.visible
     session.choose(answer="constraint", base="1995-2014")
     assert "made against 1850-1900" in view.tables.object
@@ -268,7 +268,9 @@ def test_the_demo_is_served_when_it_is_asked_to(monkeypatch, tmp_path):
     done = []
     monkeypatch.setattr("spread.demo.make_archive", lambda progress: None)
     monkeypatch.setattr(command, "_report", lambda study, out, *_: done.append(("report", out)) or 0)
-    monkeypatch.setattr(command, "_serve", lambda reports, arguments: done.append(("serve", *reports)) or 0)
+    monkeypatch.setattr(
+        "spread.commands.serving.serve", lambda reports, arguments: done.append(("serve", *reports)) or 0
+    )
     out = tmp_path / "demo-report"
     assert command.main(["demo", "--out", str(out), "--serve"]) == 0
     assert done == [("report", out), ("serve", out)]

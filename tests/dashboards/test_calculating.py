@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import shutil
 import signal
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +17,10 @@ pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmi
 pytest.importorskip("jax", reason="what-ifs need jax")
 
 from dashboards import working
-from dashboards.emulating import LATE, MEMBERS, Emulating, departure, score_frame
+from dashboards.emulating import LATE, MEMBERS, Emulating, departure
 from dashboards.jobs import BUSY, LOST, Job
 from dashboards.results import Shelf
+from dashboards.scores import score_frame
 from dashboards.session import Session
 from dashboards.site import SHOWN, land_table
 from dashboards.state import CHANGES, DRAWS, Offers, State
@@ -39,6 +42,8 @@ class Here:
 
     def close(self):
         self.closed = True
+
+    lost = staticmethod(working.Workers.lost)
 
 
 class Never(Here):
@@ -90,7 +95,7 @@ def test_members_are_those_of_emulate_however_they_are_cut(shelf):
     from spread.simulate.emulating import emulate
 
     found, model = shelf.emulating, shelf.emulating.models[0]
-    cut = [working.draw(str(found.file), model, "ssp585", years, 2) for years in ((2015, 2016), (2017, 2017))]
+    cut = [working.draw(found.file, model, "ssp585", years, 2) for years in ((2015, 2016), (2017, 2017))]
     whole = emulate(found.emulator, model, "ssp585", (2015, 2017), members=2, coherent=True)
     days = np.diff(whole["time_bnds"].values, axis=1)[:, 0]
     for year in range(3):
@@ -228,6 +233,29 @@ def test_a_killed_process_is_replaced():
         assert workers.submit(len, "abc").result(60) == 3
     finally:
         workers.close()
+
+
+@pytest.mark.slow
+def test_a_cluster_draws_the_same_from_the_bytes_of_the_file(shelf, tmp_path):
+    from spread.cluster import connected
+
+    moved = Path(shutil.copy(shelf.emulating.file, tmp_path / "moved.safetensors"))
+    asked = (shelf.emulating.models[0], "ssp585", (2015, 2016), 2)
+    workers = working.Workers()
+    with connected("local", 1) as executor:
+        workers.use(executor)
+        there = workers.submit(working.draw, moved, *asked).result(200)
+        key = (moved, moved.stat().st_mtime_ns)
+        assert set(workers.held) == {key}
+        again = workers.submit(working.draw, moved, *asked)  # sent once
+        assert set(workers.held) == {key}
+        np.testing.assert_array_equal(again.result(200).tas, there.tas)
+        assert workers.lost(workers.submit(os._exit, 1).exception(200))
+        workers.close()  # as a job does
+        np.testing.assert_array_equal(workers.submit(working.draw, moved, *asked).result(200).tas, there.tas)
+    here = working.draw(moved, *asked)
+    np.testing.assert_array_equal(there.tas, here.tas)
+    assert there.flags == here.flags
 
 
 BAD = {

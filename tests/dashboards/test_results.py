@@ -1,6 +1,7 @@
 """Definitions are switched on reduced members: the same numbers as a new run of the study, and as plain NumPy."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,19 @@ def test_a_definition_gives_what_a_new_run_gives(report, small_study, base, vote
     same(switched.answers["partition"], fresh.answers["partition"])
     assert ("warming_levels" in switched.answers) == (base == (1850, 1900)) == ("warming_levels" in fresh.answers)
     assert switched.across.attrs["base_period"] == fresh.across.attrs["base_period"]
+
+
+def test_answers_that_a_definition_does_not_touch_are_kept_others_say_why(report):
+    one = xr.Dataset({"ecs": ("source_id", [3.0])}, {"source_id": ["CanESM5"]})
+    full = replace(report, answers=report.answers | {"sensitivity": one, "simulated": one})
+    switched = redefined(full, (1995, 2014), "models")
+    assert switched.answers["sensitivity"] is one
+    assert "simulated" not in switched.answers
+    assert "were made against 1850-1900" in switched.silent["simulated"]
+    votes = redefined(full, None, "models")
+    assert votes.answers["simulated"] is one
+    silent = replace(report, silent={"sensitivity": "no such runs"})
+    assert redefined(silent, (1995, 2014)).silent["sensitivity"] == "no such runs"
 
 
 def test_a_change_is_that_of_plain_numpy(report):

@@ -10,7 +10,6 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ import xarray as xr
 
 from spread.errors import Failure, NotFound
 from spread.placing import check_writable, whole_folder
+from spread.report import records
 from spread.study import Study
-from spread.vocabulary import VARIABLES
 
 SCHEMA = 1
 """Version of the layout of ``report.zarr``; grows when a reader of the old layout would fail."""
@@ -32,10 +31,12 @@ _TABLES = {
     "constraint": ["mean", "sd", "quantiles", "correlation", "count", "refused"],
     "weights": ["weights"],
     "simulated": ["change"],
-}
+    "sensitivity": ["ecs", "ecs_se", "erf_2x", "erf_2x_se", "feedback", "feedback_se", "r2", "tcr", "reason",
+                    "tcr_reason"],
+}  # fmt: skip
 """What of each answer is written as a table."""
 
-_ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps", "simulated")
+_ANSWERS = ("partition", "warming_levels", "constraint", "weights", "maps", "simulated", "sensitivity")
 STORE = "report.zarr"
 """Name of the store in a report's folder."""
 
@@ -66,7 +67,8 @@ class Report:
         ``name`` and yearly ``anomaly`` by year, where the study has some.
     answers : dict of str to xarray.Dataset
         ``partition``, ``warming_levels``, ``constraint`` and ``weights`` as :func:`spread.ensemble.answers` gives them;
-        ``maps``, lazy, as :func:`spread.maps.map_changes` does; ``simulated``, the anomalies and changes of simulated
+        ``maps``, lazy, as :func:`spread.maps.map_changes` does; ``sensitivity``, as
+        :func:`spread.sensitivities.climate_sensitivity` does; ``simulated``, the anomalies and changes of simulated
         runs, as :func:`spread.beside.compared` does.
     silent : dict of str to str
         Why there is no such answer though the study asks for it.
@@ -107,26 +109,7 @@ class Report:
         list of dict
             ``experiment_id, period, season, region, models, mean, sd, minimum, maximum`` and ``quantiles``.
         """
-        records = []
-        across = self.across.transpose("region", "season", "period", "experiment_id", "quantile")
-        for region in across["region"].values:
-            for season in across["season"].values:
-                for period in across["period"].values:
-                    for experiment in across["experiment_id"].values:
-                        at = across.sel(region=region, season=season, period=period, experiment_id=experiment)
-                        statistics = {k: float(at[k]) for k in ("mean", "sd", "minimum", "maximum")}
-                        quantiles = {
-                            f"{q:g}": float(v)
-                            for q, v in zip(at["quantile"].values, at["quantiles"].values, strict=True)
-                        }
-                        keys = {"experiment_id": experiment, "period": period, "season": season, "region": region}
-                        records.append(
-                            {k: str(v) for k, v in keys.items()}
-                            | {"models": int(at["count"])}
-                            | statistics
-                            | {"quantiles": quantiles, "units": self.units}
-                        )
-        return records
+        return records.summary(self)
 
     def member_records(self) -> list[dict[str, Any]]:
         """One record for each run that was read: facets, version, fixes, gaps, errata and its change.
@@ -136,41 +119,7 @@ class Report:
         list of dict
             Sorted by model, experiment and member.
         """
-        members, change, records = self.members, self.change, []
-        for index in np.argwhere(members["present"].values):
-            run = {
-                d: str(members[d].values[i])
-                for d, i in zip(("source_id", "experiment_id", "member_id"), index, strict=True)
-            }
-            facts = {
-                fact: str(members[fact].values[tuple(index)])
-                for fact in (
-                    "version",
-                    "calendar",
-                    "grid_label",
-                    "area_source",
-                    "land_source",
-                    "fixes",
-                    "missing_periods",
-                    "zstore",
-                )
-            }
-            name = ".".join((*run.values(), self.study.variable_id))
-            facts["errata"] = "; ".join(self.provenance.get("errata", {}).get(name, ()))
-            months = np.flatnonzero(np.isfinite(members[self.study.variable_id].values[tuple(index)]).any(axis=-1))
-            time = members["time"].values[months]
-            span = {"first": str(time[0])[:7], "last": str(time[-1])[:7]} if months.size else {"first": "", "last": ""}
-            numbers: dict[str, Any] = {"change": None, "complete": None, "used": None}
-            if run["experiment_id"] in change["experiment_id"].values:
-                at = change.sel(run).isel(period=0, season=0, region=0)
-                value = float(at["change"])
-                numbers = {
-                    "change": value if np.isfinite(value) else None,
-                    "complete": bool(at["complete"]),
-                    "used": bool(np.isfinite(value)),
-                }
-            records.append(run | span | facts | numbers)
-        return records
+        return records.member_records(self)
 
     def simulated_records(self) -> list[dict[str, Any]]:
         """One record for each simulated run, period, season and region: the median of its draws and their range.
@@ -181,43 +130,11 @@ class Report:
             ``source_id, experiment_id, version, draws, period, season, region, base, change, low, high`` [units of the
             report]; None where the run lacks years of the period, or has no draws for a range.
         """
-        if "simulated" not in self.answers:
-            return []
-        found, records = self.answers["simulated"], []
-        for source, experiment in product(found["source_id"].values, found["experiment_id"].values):
-            run = found.sel(source_id=source, experiment_id=experiment)
-            if not run["present"].values.any():
-                continue
-            run = run.isel(member_id=np.flatnonzero(run["present"].values))
-            for period, season, region in product(*(run[d].values for d in ("period", "season", "region"))):
-                change = run["change"].sel(period=period, season=season, region=region).values
-                base = run["base"].sel(season=season, region=region).values
-                several = change.size > 1
-                low, middle, high = np.quantile(change, (0.05, 0.5, 0.95))
-                numbers = {
-                    "base": np.median(base), "change": middle, "low": low if several else np.nan,
-                    "high": high if several else np.nan,
-                }  # fmt: skip
-                records.append(
-                    {"source_id": source, "experiment_id": experiment, "version": run["version"].values[0]}
-                    | {"draws": int(change.size), "period": period, "season": season, "region": region}
-                    | {name: float(v) if np.isfinite(v) else None for name, v in numbers.items()}
-                )
-        return [{k: v if isinstance(v, int | float | None) else str(v) for k, v in r.items()} for r in records]
+        return records.simulated_records(self)
 
     def simulated_sentences(self) -> list[str]:
         """Of each simulated run and period, its change over the first region and season, in the unit shown."""
-        unit, factor = VARIABLES[self.study.variable_id].change_display(self.study.anomaly_kind)
-        sentences = []
-        for r in self.simulated_records():
-            if (r["season"], r["region"]) != (self.study.seasons[0], self.study.regions[0].name):
-                continue
-            said = f"{r['source_id']} ({r['experiment_id']}), {r['period']}, {r['season']}, {r['region']}: "
-            said += "no number, the run lacks years" if r["change"] is None else f"{factor * r['change']:.3g} {unit}"
-            if r["low"] is not None:
-                said += f" (5-95 % of {r['draws']} draws: {factor * r['low']:.3g} to {factor * r['high']:.3g})"
-            sentences.append(said)
-        return sentences
+        return records.simulated_sentences(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything a machine may want of the summary, ready for JSON.
@@ -249,30 +166,7 @@ class Report:
         str
             A title, one line for each record of :meth:`summary`, and what was left out.
         """
-        variable = VARIABLES[self.study.variable_id]
-        low, high = min(self.study.quantiles), max(self.study.quantiles)
-        unit, factor = variable.change_display(self.study.anomaly_kind)
-        against = f"change against {self.across.attrs['base_period']} [{unit}]"
-        lines = [
-            f"{variable.long_name} ({variable.variable_id}), {against}"
-            + (" - SYNTHETIC DATA, not model output" if self.synthetic else ""),
-            f"{'experiment':<12} {'period':<10} {'season':<7} {'region':<20} {'models':>6} {'mean':>7} {'sd':>6} "
-            f"{f'{100 * low:g} %':>7} {'50 %':>7} {f'{100 * high:g} %':>7} {'min':>7} {'max':>7}",
-        ]
-        for r in self.summary():
-            q = {level: factor * value for level, value in r["quantiles"].items()}
-            middle = q.get("0.5", float("nan"))
-            r |= {key: factor * r[key] for key in ("mean", "sd", "minimum", "maximum")}
-            lines.append(
-                f"{r['experiment_id']:<12} {r['period']:<10} {r['season']:<7} {r['region']:<20} {r['models']:>6d} "
-                f"{r['mean']:>7.2f} {r['sd']:>6.2f} {q[f'{low:g}']:>7.2f} {middle:>7.2f} {q[f'{high:g}']:>7.2f} "
-                f"{r['minimum']:>7.2f} {r['maximum']:>7.2f}"
-            )
-        lines += [f"simulated, no vote: {sentence}" for sentence in self.simulated_sentences()]
-        if self.failures:
-            lines.append(f"left out: {len(self.failures)}")
-            lines += [f"  - {failure.sentence}" for failure in self.failures]
-        return "\n".join(lines)
+        return records.table(self)
 
     def save(self, folder: str | Path, extras: Callable[[Path], object] | None = None) -> Path:
         """Write the report into a folder, whole or not at all.
@@ -343,7 +237,7 @@ class Report:
         for name, columns in _TABLES.items():
             if name in self.answers:
                 table = self.answers[name][columns].to_dataframe().reset_index()
-                table.dropna(subset=columns, how="all").to_csv(folder / f"{name}.csv", index=False)
+                table.replace("", np.nan).dropna(subset=columns, how="all").to_csv(folder / f"{name}.csv", index=False)
 
     @classmethod
     def load(cls, folder: str | Path) -> Report:
