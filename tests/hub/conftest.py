@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def hub(tmp_path_factory):
     """A hub whose users serve the reports of their home."""
     pytest.importorskip("jupyterhub", reason="no JupyterHub: pip install 'cmip-spread[hub]'")
     proxy_command()
+    if not entry_points(group="jupyter_serverproxy_servers", name="spread"):
+        pytest.fail("the entry of the launcher is not installed: pip install -c constraints.txt -e . once more")
     folder = tmp_path_factory.mktemp("hub")
     environment = {
         "SPREAD_REPORTS": "~/*-report",
