@@ -34,7 +34,7 @@ COLOURS = """() => { const seen = new Set(); let canvases = 0;
 """Canvases of the page, in shadow roots too, and how many colours are painted on them."""
 
 
-# Panel's style sheets are on another host, which may be out of reach, and plots do without; the last is JupyterLab's own
+# Panel's style sheets are on another host, which may be out of reach: plots do without; the last is JupyterLab's own
 ELSEWHERE = re.compile(r"net::ERR_\w+|^Window name candidate")
 
 
