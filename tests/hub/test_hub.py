@@ -34,8 +34,8 @@ COLOURS = """() => { const seen = new Set(); let canvases = 0;
 """Canvases of the page, in shadow roots too, and how many colours are painted on them."""
 
 
-# Panel looks for what it has inline on other hosts too, which may be out of reach; the last is JupyterLab's own
-ELSEWHERE = re.compile(r"net::ERR_\w+|failed to load https://cdn\.|^Window name candidate")
+# Panel's style sheets are on another host, which may be out of reach: plots do without; the last is JupyterLab's own
+ELSEWHERE = re.compile(r"net::ERR_\w+|^Window name candidate")
 
 
 class User:
