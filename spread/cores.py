@@ -8,6 +8,7 @@ for each chunk costs more than decoding into it. So many requests are under way 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -95,9 +96,31 @@ class _Turn(threading.local):
     core: Core | None = None
 
 
+_GROUP = Path("/sys/fs/cgroup")  # the control group of a container is mounted as the root
+
+
 def available() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of cores that this process may use: its affinity, or the quota of its control group if less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(_GROUP)
+    return cores if quota >= cores else max(1, math.ceil(quota))
+
+
+@cache
+def _quota(group: Path) -> float:
+    """Cores that a control group may use at a time, such as a limit of Kubernetes; infinite without one."""
+    try:
+        quota, period = (group / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:  # version 1
+            quota = (group / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return math.inf
+    try:
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except (ValueError, ZeroDivisionError):
+        return math.inf  # "max"
 
 
 def memory_available() -> int:
@@ -105,9 +128,8 @@ def memory_available() -> int:
     import psutil
 
     free = int(psutil.virtual_memory().available)
-    group = Path("/sys/fs/cgroup")
     try:
-        limit, used = (group / "memory.max").read_text().strip(), int((group / "memory.current").read_text())
+        limit, used = (_GROUP / "memory.max").read_text().strip(), int((_GROUP / "memory.current").read_text())
     except (OSError, ValueError):
         return free
     return free if limit == "max" else min(free, max(0, int(limit) - used))

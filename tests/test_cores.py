@@ -105,3 +105,38 @@ def test_whoever_holds_a_core_does_not_wait_for_those_who_wait_for_it(two):
 def test_memory_is_that_of_the_machine():
     assert cores.memory_available() > 1 << 20
     assert cores.memory_for(10**9) >= 2 * 10**9
+
+
+@pytest.fixture
+def eight(monkeypatch, tmp_path):
+    """A machine of eight cores, and the folder of its control group."""
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(cores, "_GROUP", tmp_path)
+    cores._quota.cache_clear()
+    yield tmp_path
+    cores._quota.cache_clear()
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("max 100000\n", 8), ("200000 100000\n", 2), ("150000 100000", 2), ("50000 100000\n", 1), ("6400000 100000", 8),
+    ("nonsense", 8), ("", 8), ("1000 0", 8),
+])  # fmt: skip
+def test_a_quota_of_a_container_counts(eight, text, expected):
+    (eight / "cpu.max").write_text(text)
+    assert cores.available() == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("-1", 8), ("300000", 3)])
+def test_a_quota_of_the_first_version_counts(eight, quota, expected):
+    (eight / "cpu").mkdir()
+    (eight / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (eight / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert cores.available() == expected
+
+
+def test_the_memory_of_a_container_counts(eight):
+    (eight / "memory.max").write_text("1000000\n")
+    (eight / "memory.current").write_text("400000\n")
+    assert cores.memory_available() == 600_000
+    (eight / "memory.max").write_text("max\n")
+    assert cores.memory_available() > 1 << 20
