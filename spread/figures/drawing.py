@@ -31,7 +31,7 @@ Backend = Literal["bokeh", "matplotlib"]
 
 # a click on a scenario takes its lines and its band away; above the limit HoloViews would drop some of them
 _LEGEND: dict[str, Any] = {
-    "legend_position": "bottom", "legend_cols": 3, "legend_opts": {"click_policy": "hide"}, "legend_limit": 1000,
+    "legend_position": "bottom", "legend_cols": 2, "legend_opts": {"click_policy": "hide"}, "legend_limit": 1000,
 }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def plume(
     left = _plume_overlay(report, frames, backend, runs).opts(backend=backend, ylim=ylim)
     right = _bar_overlay(report, ends, backend).opts(backend=backend, ylim=ylim)
     if backend == "bokeh":
-        left = left.opts(frame_width=620, **_LEGEND, **_on_screen(words, "plume"))
+        left = left.opts(frame_width=460, **_LEGEND, **_on_screen(words, "plume"))
         return hv.Layout([left, right.opts(frame_width=_width(ends), **_on_screen(words, "bars"))]).cols(2)
     size = printing.paper(words, frames, len(runs))
     left = left.opts(
@@ -289,7 +289,7 @@ def _dots(report: Report, ends: Frames, offset: float) -> pd.DataFrame:
 
 
 def _width(ends: Frames) -> int:
-    return max(260, 80 * len(ends.bands))
+    return max(260, 66 * len(ends.bands))  # with the plume within a cell of JupyterLab on a small screen
 
 
 def _on_screen(words: Words, part: str) -> dict[str, Any]:
