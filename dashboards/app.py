@@ -18,7 +18,7 @@ from typing import Any
 import panel as pn
 
 from dashboards.health import HealthHandler
-from dashboards.origins import only_listed_origins
+from dashboards.logs import plain_logs
 from dashboards.printing import PRINTER
 from dashboards.results import Shelf
 from dashboards.session import FAILED, Session
@@ -26,6 +26,7 @@ from dashboards.state import read_query
 from dashboards.styles import TEXT
 from dashboards.taking import NoIconHandler, TakeHandler
 from dashboards.views import VIEWS
+from dashboards.websockets import only_listed_origins
 from dashboards.working import WORKERS
 from spread.errors import NotFound, SpreadError
 from spread.figures import SYNTHETIC
@@ -63,7 +64,7 @@ class Page:
 
     def make(self) -> pn.Template:
         """Make a page; whatever goes wrong is a sentence on it."""
-        theme = pn.state.cookies.get("spread-theme", "")
+        theme = str(pn.state.cookies.get("spread-theme", ""))  # of a token that somebody made, it may be anything
         theme = theme if theme in _THEMES else "light"
         if self.open >= self.maximum_sessions:
             return _page_of_words("Too many pages of this dashboard are open. Try again in a minute.", theme)
@@ -222,6 +223,7 @@ def serve(
         listening()
     place = f"http://{address}:{server.port}" if unix_socket is None else str(unix_socket)
     say(f"dashboard: {place}{server.prefix}/ (stop it with Ctrl-C)")
+    plain_logs()
     try:
         server.run_until_shutdown()
     finally:

@@ -96,11 +96,13 @@ def on_page(curves: Sequence[Curve], theme: str, axis: str, unit: str, alt: str)
     for curve in curves:
         tint, glyphs = paint(curve.colour, theme), []
         if curve.low is not None:
-            source = {"Year": curve.years, "low": curve.low, "high": curve.high}
+            # copies: what is drawn for one visitor is never what is kept for all
+            source = {"Year": np.array(curve.years), "low": np.array(curve.low), "high": np.array(curve.high)}
             glyphs.append(drawn.varea("Year", "low", "high", source=source, color=tint, fill_alpha=0.2))
         if curve.width:
-            source = {"Year": curve.years, "value": curve.values, "name": [curve.name] * len(curve.years)}
-            line = drawn.line("Year", "value", source=source, color=tint, line_width=curve.width,
+            marks: dict[str, Any] = {"Year": np.array(curve.years), "value": np.array(curve.values),
+                      "name": [curve.name] * len(curve.years)}  # fmt: skip
+            line = drawn.line("Year", "value", source=marks, color=tint, line_width=curve.width,
                               line_dash=curve.dash, line_alpha=1.0 if curve.name else 0.3)  # fmt: skip
             glyphs.append(line)
             hovered += [line] if curve.name else []

@@ -163,7 +163,9 @@ class Globe:
             self.figure.patch(xs, np.concatenate([ys, [1.1 * _EDGE[1], -1.1 * _EDGE[1]]]), **corner)
         self.hatch = self.figure.segment("x0", "y0", "x1", "y1", source={"x0": [], "y0": [], "x1": [], "y1": []},
                                          line_color="#222222", line_width=0.8, line_alpha=0.75)  # fmt: skip
-        self.figure.multi_line(*_coasts(), line_color="#333333", line_width=0.7)
+        # each figure has its own: the browser of one visitor must not reach the coasts of another
+        east, north = ([line.copy() for line in lines] for lines in _coasts())
+        self.figure.multi_line(east, north, line_color="#333333", line_width=0.7)
         self.figure.line(edge_x, edge_y, line_color=tints.soft, line_width=1)
         self.figure.axis.visible = False
         self.figure.grid.visible = False

@@ -33,3 +33,5 @@ class HealthHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(state))
+
+    head = get

@@ -149,6 +149,8 @@ class Results:
         votes += ["weighted"] if "weights" in report.answers else []
         years = report.yearly["year"].values[report.yearly["anomaly"].notnull().any(
             [d for d in report.yearly["anomaly"].dims if d != "year"]).values]  # fmt: skip
+        if not years.size:
+            raise NotFound(f"report {self.label!r}: no run has a number in any year; run its study again")
         span = (int(years.min()), int(years.max()))
         bases = [b for b in _COMMON_BASES if b != study.base_period and span[0] <= b[0] and b[1] <= span[1]]
         models = () if maps is None else tuple(sorted(map(str, maps["source_id"].values[_mapped(report, maps)])))

@@ -85,6 +85,9 @@ class Session:
 
     def choose(self, **choices: object) -> None:
         """Take choices and show what follows from them; what cannot be taken is said, and nothing changes."""
+        self.guarded(lambda: self._choose(**choices))
+
+    def _choose(self, **choices: object) -> None:
         before = self.state
         state, refused = self.state.choose(self.offers, **choices)
         self.say(*refused)

@@ -239,7 +239,8 @@ def _number(value: Any, low: float, high: float) -> float | None:
         return None
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", value):
         return None
-    return float(value) if low <= float(value) <= high else None
+    number = float(value) if isinstance(value, str) else value  # an integer may be too large for a float
+    return float(number) if low <= number <= high else None
 
 
 def _text(value: object) -> str:

@@ -40,7 +40,7 @@ _EXTRA = {"which": ("runs", "out")}
 def link(view: View, kind: str) -> str:
     """URL of a file of what a view shows, relative to the page."""
     query = view.session.state.query(view.session.offers).lstrip("?")
-    more = urlencode({"kind": kind} | {name: value for name, value in view.extra().items() if value})
+    more = urlencode({"kind": kind} | {name: value for name, value in view.extra().items() if value}, errors="replace")
     return f"take?{query}&{more}" if query else f"take?{more}"
 
 

@@ -11,9 +11,11 @@ import panel as pn
 import xarray as xr
 
 from dashboards.globe import Globe
+from dashboards.results import Stale
 from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import figures
+from spread.errors import one_line
 from spread.figures.findings import FINDINGS
 from spread.figures.maps import colour_maps
 from spread.vocabulary import VARIABLES
@@ -97,7 +99,11 @@ class MapsView(View):
     def picture(self) -> Any:
         """The maps of all scenarios for print."""
         state = self.session.state
-        return figures.change_maps(self.session.results.report, state.moment, state.season)
+        try:
+            return figures.change_maps(self.session.results.report, state.moment, state.season)
+        except (OSError, KeyError, ValueError) as error:
+            self._shown()  # says it where the maps are at fault
+            raise Stale(f"The maps of the report cannot be read any more: {one_line(error)}.") from error
 
     def table(self) -> pd.DataFrame:
         """A row a cell."""

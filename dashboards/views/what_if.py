@@ -228,7 +228,8 @@ class WhatIfView(View):
             kind = "Emulated, an extrapolation" if extrapolated else "Emulated"
             self.map_head.object = f"<h3>{escape(title)}</h3><p class='soft'>{kind}.</p>"
             return
-        self.map_head.object = f"<h3>{escape(title)}</h3><p class='soft'>The map before, until this one is drawn.</p>"
+        before = "The map before, until this one is drawn" if self.globe.bar.title else "It is being drawn"
+        self.map_head.object = f"<h3>{escape(title)}</h3><p class='soft'>{before}.</p>"
         if pn.state.curdoc is not None:
             key = self.key
             self.session.job.start(self.steps(), lambda made: self._keep(key, made), replace=True)

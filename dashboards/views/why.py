@@ -16,6 +16,7 @@ from dashboards.state import ANSWERS, State
 from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import ensemble, figures
+from spread.errors import NotFound
 from spread.figures.drawing import Backend
 from spread.figures.findings import FINDINGS, level_table, sensitivity_table
 from spread.report import Report
@@ -77,7 +78,12 @@ class WhyView(View):
         return FINDINGS[name](report) if name in FINDINGS else ""
 
     def _draw(self, report: Report, name: str, backend: Backend) -> Any:
+        self._must_be_there(report, name)
         return _DRAWN[name](report, self.session.state.region, backend)
+
+    def _must_be_there(self, report: Report, name: str) -> None:
+        if name not in report.answers:
+            raise NotFound(f"no answer: {self.session.results.why_not(name, report)}")
 
     def _table_of(self, report: Report, name: str) -> str:
         if name == "warming_levels":
@@ -106,7 +112,9 @@ class WhyView(View):
     def dataset(self) -> xr.Dataset:
         """The answer; of the partition, what is shown of it."""
         state = self.session.state
-        found = self.report.answers[state.answer]
+        report = self.report
+        self._must_be_there(report, state.answer)
+        found = report.answers[state.answer]
         return found.sel(region=state.region) if state.answer == "partition" and "region" in found.dims else found
 
 
