@@ -132,7 +132,7 @@ def test_the_emulated_view_shows_what_was_drawn(shelf):
     assert len(view.globes) == len(view.maps) == 3
     assert str(float(own[SAMPLED])) in view.call()
     assert view.picture() is not None
-    assert set(view.table()["curve"]) >= {f"emulated: mean and range of {MEMBERS} members"}
+    assert set(view.table()["curve"]) >= {f"emulated: mean, range of {MEMBERS}"}
 
 
 def test_an_unknown_scenario_is_flagged(shelf):
