@@ -19,6 +19,11 @@ EARTH_RADIUS = 6.371e6
 SPHERE = 4.0 * np.pi * EARTH_RADIUS**2
 
 
+def total(grid) -> float:
+    """Share of the sphere that the cells of a grid cover."""
+    return grid.area().sum() / SPHERE
+
+
 def row(**facets) -> Row:
     values = {
         "activity_id": "CMIP",

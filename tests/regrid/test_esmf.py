@@ -5,8 +5,8 @@ import types
 
 import numpy as np
 import pytest
+from rotated import rotated
 from scipy.sparse import csr_array
-from test_grids import rotated
 from tripolar import tripolar
 
 from spread.errors import NotFound

@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 import xarray as xr
+from rotated import rotated
 from scipy.sparse import csr_array
-from test_grids import rotated
 from tripolar import tripolar
 
 from spread.grids import make_grid, regular

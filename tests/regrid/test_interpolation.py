@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rotated import rotated
 from scipy.sparse import csr_array
-from test_grids import rotated
 from tripolar import tripolar, with_halo
 
 from spread.grids import Grid, make_grid, regular, unit_vectors

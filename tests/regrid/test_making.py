@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from test_grids import rotated
+from rotated import rotated
 from tripolar import tripolar
 
 from spread.errors import NotFound

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rotated import rotated
 from scipy.sparse import csr_array
 from strategies import latitude_edges, longitude_edges
 from synthetic import edges
-from test_grids import rotated
 from tripolar import tripolar, with_halo
 
 from spread.grids import Grid, make_grid, regular
