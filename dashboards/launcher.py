@@ -27,6 +27,9 @@ _log = logging.getLogger("spread.dashboard")
 REPORTS = "SPREAD_REPORTS"
 """Environment variable: folders of reports, or patterns such as ``~/*-report``, separated as those of ``PATH`` are."""
 
+EMULATOR, EVALUATION = "SPREAD_EMULATOR", "SPREAD_EVALUATION"
+"""Environment variables: file of an emulator, and folder of an evaluation of it, that are served with those reports."""
+
 ORIGIN = "jupyter"
 """Host that websockets say they come from. Jupyter compares the browser's origin with the host that the browser asked
 for, and refuses what differs; only what it lets through is given this name, and only on a socket of the user's own.
@@ -91,6 +94,18 @@ def listed_reports(listed: str | None = None) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def listed_emulator() -> dict[str, Path]:
+    """Emulator and evaluation that the environment lists.
+
+    Returns
+    -------
+    dict of str to Path
+        ``emulator`` and ``evaluation`` as :func:`dashboards.app.serve` takes them; those that are listed.
+    """
+    given = {"emulator": os.environ.get(EMULATOR, ""), "evaluation": os.environ.get(EVALUATION, "")}
+    return {name: Path(path).expanduser() for name, path in given.items() if path.strip()}
+
+
 def demo_report(say: Callable[[str], None]) -> Path:
     """Folder of the demo's report; it is made where it is not there yet.
 
@@ -153,12 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     while True:
         try:
             reports = listed_reports() or [demo_report(waiting.say)]
+            given = listed_emulator()
             waiting.say("opening the reports")
             from dashboards.app import serve
 
             serve(
                 reports, unix_socket=asked.socket, prefix=asked.prefix, origins=[ORIGIN],
                 say=lambda text: print(text, file=sys.stderr), listening=waiting.close,
+                emulator=given.get("emulator"), evaluation=given.get("evaluation"),
             )  # fmt: skip
             return 0
         except Exception as error:

@@ -51,9 +51,13 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 def dashboard(arguments: argparse.Namespace) -> int:
     """Do ``spread dashboard``; the exit code."""
-    from dashboards.launcher import listed_reports
+    from dashboards.launcher import listed_emulator, listed_reports
 
-    return serve(arguments.reports or listed_reports(), arguments)
+    if not arguments.reports:
+        arguments.reports = listed_reports()
+        for name, path in listed_emulator().items():
+            setattr(arguments, name, getattr(arguments, name) or path)
+    return serve(arguments.reports, arguments)
 
 
 def serve(reports: Sequence[Path], arguments: argparse.Namespace) -> int:

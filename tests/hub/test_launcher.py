@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dashboards import launcher
-from dashboards.launcher import ORIGIN, demo_report, listed_reports, serve_under_jupyter
+from dashboards.launcher import ORIGIN, demo_report, listed_emulator, listed_reports, serve_under_jupyter
 from dashboards.waiting import Waiting
 from spread.errors import NotFound
 from spread.progress import bars
@@ -103,6 +103,23 @@ def test_the_command_line_serves_what_is_listed(folders, monkeypatch, capsys):
     monkeypatch.delenv("SPREAD_REPORTS")
     assert main(["dashboard"]) == 2
     assert "no report is given" in capsys.readouterr().err
+
+
+def test_the_emulator_that_is_listed_is_served_with_what_is_listed(folders, monkeypatch):
+    from spread.__main__ import main
+
+    told = []
+    monkeypatch.setattr("spread.commands.serving.serve", lambda reports, arguments: told.append(arguments) or 0)
+    for name in ("REPORTS", "EVALUATION"):
+        monkeypatch.delenv(f"SPREAD_{name}", raising=False)
+    assert listed_emulator() == {}
+    monkeypatch.setenv("SPREAD_EMULATOR", "~/tas.safetensors")
+    assert listed_emulator() == {"emulator": Path("~/tas.safetensors").expanduser()}
+    monkeypatch.setenv("SPREAD_EVALUATION", "/judged")
+    assert main(["dashboard", "--evaluation", "mine"]) == 0
+    assert (told[0].emulator, told[0].evaluation) == (Path("~/tas.safetensors").expanduser(), Path("mine"))
+    assert main(["dashboard", "a-report"]) == 0
+    assert told[1].emulator is None, "what is asked for is all that is served"
 
 
 def test_the_demo_is_made_once(tmp_path, monkeypatch):
