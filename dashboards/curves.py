@@ -144,15 +144,16 @@ def on_paper(title: str, below: str, synthetic: bool, curves: Sequence[Curve], a
 
     from matplotlib.figure import Figure
 
-    tall = 4.6 + (3.0 if maps else 0.0)
+    lines = textwrap.wrap(below, 150)
+    head = 1.25 + 0.16 * max(0, len(lines) - 3)
+    tall = 3.35 + head + (3.0 if maps else 0.0)
     sheet = Figure(figsize=(10.0, tall))
     grid = sheet.add_gridspec(2 if maps else 1, max(len(maps), 1), left=0.08, right=0.97, bottom=0.08,
-                              top=1 - 1.25 / tall, hspace=0.3, height_ratios=[1.2, 1] if maps else [1])  # fmt: skip
+                              top=1 - head / tall, hspace=0.3, height_ratios=[1.2, 1] if maps else [1])  # fmt: skip
     sheet.text(0.01, 1 - 0.1 / tall, title, fontsize=12, fontweight="bold", va="top")
     if synthetic:
         sheet.text(0.01, 1 - 0.36 / tall, SYNTHETIC, fontsize=9, fontweight="bold", color="#B00020", va="top")
-    words = "\n".join(textwrap.wrap(below, 150)[:3])
-    sheet.text(0.01, 1 - 0.58 / tall, words, fontsize=8.5, color="#444444", va="top")
+    sheet.text(0.01, 1 - 0.58 / tall, "\n".join(lines), fontsize=8.5, color="#444444", va="top")
     axes = sheet.add_subplot(grid[0, :])
     said: set[str] = set()
     for curve in curves:
@@ -184,7 +185,7 @@ def _map_on_paper(sheet: Any, axes: Any, one: Map) -> None:
         moved = np.column_stack([line[:, 0] % 360.0, line[:, 1]])
         for part in np.split(moved, np.flatnonzero(np.abs(np.diff(moved[:, 0])) > 180) + 1):
             axes.plot(part[:, 0], part[:, 1], color="#222222", linewidth=0.4)
-    axes.set(xlim=(0, 360), ylim=(-90, 90), xticks=[], yticks=[])
+    axes.set(xlim=(0, 360), ylim=(-90, 90), xticks=[], yticks=[], aspect="equal")
     axes.set_title(one.title, loc="left", fontsize=9)
     bar = sheet.colorbar(drawn, ax=axes, orientation="horizontal", fraction=0.06, pad=0.05)
     bar.ax.tick_params(labelsize=7)

@@ -86,6 +86,8 @@ def test_it_is_kept_written_and_shown(report, tmp_path):
     assert table["ecs"].notna().all()
     html = (tmp_path / "report" / "index.html").read_text()
     assert "How sensitive the models are" in html
+    assert '<th class="n">ECS [K]</th>' in html
+    assert "<th>Run</th>" in html
     assert (tmp_path / "report" / "figures" / "gregory.png").stat().st_size > 10_000
     assert "sensitivity" in json.loads((tmp_path / "report" / "summary.json").read_text())["answers"]
 

@@ -104,6 +104,11 @@ class LandView(View):
                               high=table["high"].to_numpy() if there else None))  # fmt: skip
         return made
 
+    @property
+    def period(self) -> str:
+        """The last period of the report."""
+        return str(self.session.report.change["period"].values[-1])
+
     def words(self) -> str:
         """How far the models differ at the end, and what stands beside them."""
         state, report = self.session.state, self.session.report
@@ -111,7 +116,7 @@ class LandView(View):
         found = report.change["change"].sel(where).isel(period=-1)
         each = figures.unit(report).factor * found.mean("member_id").values
         each = each[np.isfinite(each)]
-        unit, period = figures.unit(report).name, str(report.change["period"].values[-1])
+        unit, period = figures.unit(report).name, self.period
         said = f"No model has a number for {period}." if not each.size else (
             f"{each.size} models in {period}: {each.min():.3g} to {each.max():.3g} {unit}.")  # fmt: skip
         number = len(self.runs())
@@ -125,7 +130,7 @@ class LandView(View):
         """Python that remakes the figure."""
         state = self.session.state
         return f"{calls.load(self.session.results, state)}\n" + (
-            f"spread.figures.plume(report, region={state.region!r}, season={state.season!r})"
+            f"spread.figures.plume(report, region={state.region!r}, season={state.season!r}, period={self.period!r})"
         )
 
     def picture(self) -> Any:
@@ -133,7 +138,7 @@ class LandView(View):
         state = self.session.state
         if self.why_not():
             raise NotFound(self.why_not().rstrip("."))
-        return figures.plume(self.session.report, state.region, state.season, "matplotlib")
+        return figures.plume(self.session.report, state.region, state.season, "matplotlib", self.period)
 
     def table(self) -> pd.DataFrame:
         """A row a curve and year, models as they are drawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice, product, zip_longest
@@ -74,7 +75,14 @@ class Section(NamedTuple):
     head: list[str]
     rows: list[list[str]]
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns of the table hold numbers, a number with its error, or nothing."""
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.head)
+        return [all(_NUMBER.fullmatch(cell) for cell in column) for column in columns]
 
+
+_NUMBER = re.compile(r"([−-]?\d[\d.e+-]*( ± [\d.]+)?|after \d+|–|)")
 _HEADINGS = {
     "simulated": "Simulated land beside the models",
     "maps": "Where models agree, and where they differ",
