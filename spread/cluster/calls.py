@@ -7,19 +7,24 @@ Three things that dask leaves to its user are settled here.
   that one store that kills its worker never stops the others.
 - Dask waits for ever where no worker is left, or none that has what a call asks for. Here patience ends.
 - A call travels closed and is opened on the worker, after its environment is in order and its version was compared.
+
+And one that it has: callbacks of all its clients share one thread, which waits for ever if it asks a client that is
+being closed; no call in the process is answered from then on. Here the loop of the client hands over what it has got,
+and a thread of the executor's own, which asks nobody, makes an answer of it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import cloudpickle
@@ -100,6 +105,8 @@ class ClusterExecutor(Executor):
         self._suspects: deque[_Call] = deque()
         self._trials = 0
         self._closed = threading.Event()
+        self._loop: asyncio.AbstractEventLoop = cast(Any, client.loop).asyncio_loop
+        self._answers = ThreadPoolExecutor(1, thread_name_prefix="spread-answers")
         self._watch: threading.Thread | None = None
         self._branches: list[ClusterExecutor] = []
         if self.resources and not self._takers():
@@ -220,6 +227,9 @@ class ClusterExecutor(Executor):
                 with suppress(CancelledError):
                     call.answer.exception()
         self._closed.set()
+        watch = self._watch
+        if watch is not None and watch is not threading.current_thread():
+            watch.join(5.0)  # it asks the client, which may be closed next
 
     def _asked(self) -> str:
         return ",".join(f"{name}={amount:g}" for name, amount in self.resources.items())
@@ -238,16 +248,25 @@ class ClusterExecutor(Executor):
                 _opened, call.sealed, __version__, *call.held, key=f"spread-{uuid4()}",
                 resources=self.resources or None,
             )  # fmt: skip
-            call.there.add_done_callback(lambda there: self._settle(call, there))
+            outcome = self._in_loop(self.client.gather(call.there, asynchronous=True))
+            outcome.add_done_callback(lambda outcome: self._answers.submit(self._settle, call, outcome))
         except Exception as error:  # a client that lost its scheduler
             self._answer(call, error=self._lost(error))
 
-    def _settle(self, call: _Call, there: distributed.Future) -> None:
-        """Answer a call that dask is done with, or suspect it; in a thread of dask's."""
+    def _in_loop(self, work: Any) -> Future[Any]:
+        """Have the loop of the client do what it can do by itself; cancelled if it ends before."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # it has ended
+            work.close()
+            raise
+
+    def _settle(self, call: _Call, outcome: Future[Any]) -> None:
+        """Answer a call that dask is done with, or suspect it."""
         from distributed import KilledWorker
 
         try:
-            result = there.result()
+            result = outcome.result()
         except KilledWorker as error:
             if call.on_trial:
                 self._answer(call, error=error)
@@ -295,8 +314,13 @@ class ClusterExecutor(Executor):
             if call in self._suspects:
                 self._suspects.remove(call)
             there, call.there = call.there, None
+        self._forget(there)
+
+    def _forget(self, there: distributed.Future | None) -> None:
+        """Let the scheduler know that nobody waits for a call, without waiting for it to know."""
         if there is not None and self.client.status == "running":
-            there.cancel()
+            with suppress(RuntimeError):
+                self._in_loop(self.client.cancel([there], asynchronous=True))
 
     def _lost(self, error: BaseException | None) -> NotFound:
         why = f": {one_line(error)}" if error is not None else ""
@@ -318,8 +342,7 @@ class ClusterExecutor(Executor):
                         f"scheduler {self.where}: {which} for {self.patience:g} s; "
                         f"start one with `dask worker {self.address}`"
                     ))  # fmt: skip
-                    if there is not None and self.client.status == "running":
-                        there.cancel()
+                    self._forget(there)
                 last = time.monotonic()
 
 

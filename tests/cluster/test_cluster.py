@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -175,6 +176,36 @@ def test_the_client_is_nobodys_default():
         pytest.raises(ValueError, match="No clients found"),
     ):
         Client.current()
+
+
+def test_callbacks_of_others_hold_no_call_up():
+    # dask runs the callbacks of all clients of a process in one thread
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def block(_):
+        blocked.set()
+        go_on.wait(60)
+
+    with cluster_here() as cluster, Client(cluster, set_as_default=False) as other:
+        there = other.submit(abs, -1)
+        there.add_done_callback(block)
+        try:
+            assert blocked.wait(10)
+            with connected(cluster.scheduler_address) as executor:
+                assert executor.submit(abs, -2).result(timeout=10) == 2
+        finally:
+            go_on.set()
+
+
+def test_calls_of_a_client_that_is_gone_are_answered():
+    with cluster_here() as cluster, connected(cluster.scheduler_address) as executor:
+        left = [executor.submit(time.sleep, 1) for _ in range(3)]
+        executor.client.close()
+        for call in left:
+            with pytest.raises(NotFound, match="was lost while it worked"):
+                call.result(timeout=10)
+        with pytest.raises(NotFound, match="was lost while it worked"):
+            executor.submit(abs, -1).result(timeout=10)
 
 
 def test_a_scheduler_without_workers_is_refused():

@@ -60,8 +60,8 @@ def test_choices_are_taken(message):
     assert refusal(message) == ""
 
 
-async def attack(server, query, columns):
-    """Change a number in every source of the page that has such columns; the answers of the server."""
+async def attack(server, query, event_of):
+    """Send an event for every source of the page; the answers of the server."""
     page = urllib.request.urlopen(f"{server.url}{query}").read().decode()
     token = re.search(r'"token":"([^"]+)"', page)[1]
     address = f"ws://127.0.0.1:{server.port}/ws"
@@ -88,23 +88,41 @@ async def attack(server, query, columns):
     _, document = await reply()
     answers = []
     for found in re.finditer(r'"name":"ColumnDataSource","id":"([^"]+)"', document):
-        patches = {"type": "map", "entries": [[name, [[0, 777.0]]] for name in columns]}
-        event = {"kind": "ColumnsPatched", "model": {"id": found[1]}, "attr": "data", "patches": patches}
-        await ask("PATCH-DOC", {"events": [event]})
+        await ask("PATCH-DOC", {"events": [event_of({"id": found[1]})]})
         answers.append(await reply())
     socket.close()
     return answers
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("view", "columns"), [("maps&scenario=ssp585", ["xs", "ys"]), ("spread", ["Year", "centre"])])
-def test_no_visitor_changes_what_another_one_takes(server, view, columns):
-    before = [server.get(f"take?kind={kind}&view={view}") for kind in ("csv", "nc")]
+def attacked(*what):
     with ThreadPoolExecutor(1) as own:  # a thread without a loop of its own: Playwright may have one in this
-        answers = own.submit(asyncio.run, attack(server, f"?view={view}", columns)).result()
+        return own.submit(asyncio.run, attack(*what)).result()
+
+
+def told_nothing(answers):
     assert len(answers) > 1
     assert {kind for kind, _ in answers} == {"ERROR"}
     assert not any("Traceback" in text or ".py" in text for _, text in answers)
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_with_a_message_is_for_the_log(server):
+    def wrong(source):
+        return {"kind": "ModelChanged", "model": source, "attr": "selected", "new": 1}
+
+    told_nothing(attacked(server, "?view=spread", wrong))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("view", "columns"), [("maps&scenario=ssp585", ["xs", "ys"]), ("spread", ["Year", "centre"])])
+def test_no_visitor_changes_what_another_one_takes(server, view, columns):
+    patches = {"type": "map", "entries": [[name, [[0, 777.0]]] for name in columns]}
+
+    def patched(source):
+        return {"kind": "ColumnsPatched", "model": source, "attr": "data", "patches": patches}
+
+    before = [server.get(f"take?kind={kind}&view={view}") for kind in ("csv", "nc")]
+    told_nothing(attacked(server, f"?view={view}", patched))
     assert [server.get(f"take?kind={kind}&view={view}")[:2] for kind in ("csv", "nc")] == [b[:2] for b in before]
     assert "Traceback" not in server.said()
 
