@@ -1,6 +1,4 @@
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,14 +79,10 @@ def test_carbon_dioxide():
     assert eb.co2("ssp585", np.array([2100.5]))[0] == pytest.approx(1135, abs=15)
 
 
-def test_misfit_table_against_the_real_runs():
-    data = os.environ.get("SPREAD_SHARED_DATA")
-    if not data or not (Path(data) / "atlas_cmip6_tas").is_dir():
-        pytest.skip("SPREAD_SHARED_DATA does not name the folder with atlas_cmip6_tas")
-    pytest.importorskip("netCDF4")
+def test_misfit_table_against_the_real_runs(shared_data):
     from spread.demo.calibrate import read_warming, window_misfit
 
-    real = read_warming(Path(data))
+    real = read_warming(shared_data)
     for name in MODELS:
         runs = {key: value for key, value in real[name].items() if np.isfinite(value).any()}
         misfit = window_misfit(eb.energy_balances()[name], runs)
