@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from spread.cluster.calls import ClusterExecutor
+from spread.cluster.executor import ClusterExecutor
 from spread.errors import NotFound
 
 GPU: Mapping[str, float] = MappingProxyType({"GPU": 1.0})

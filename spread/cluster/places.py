@@ -34,7 +34,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from spread.cluster.calls import ClusterExecutor
+from spread.cluster.executor import ClusterExecutor
 from spread.errors import NotFound, SpreadError, did_you_mean, one_line
 
 PROTOCOLS = ("tcp://", "tls://", "ws://", "wss://", "inproc://")

@@ -6,17 +6,26 @@ import socket
 import sys
 import time
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import cloudpickle
 import psutil
 import xarray as xr
+from distributed import LocalCluster
 
 # workers cannot import this module
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 DASK = str(Path(sys.executable).parent / "dask")
+
+
+@contextmanager
+def cluster_here(n_workers=1, **options):
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None} | options
+    with LocalCluster(n_workers=n_workers, **options) as cluster:
+        yield cluster
 
 
 def free_port():

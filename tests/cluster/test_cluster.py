@@ -2,14 +2,12 @@
 
 import os
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
 import cloudpickle
 import dask
 import pytest
-from cluster_runs import free_port
+from cluster_runs import cluster_here, free_port
 from distributed import Client, LocalCluster
 
 from spread.__main__ import main
@@ -139,13 +137,6 @@ def test_workers_of_what(tmp_path, capsys):
 # calls in a small cluster of this process
 
 
-@contextmanager
-def cluster_here(n_workers=1, **options):
-    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None} | options
-    with LocalCluster(n_workers=n_workers, **options) as cluster:
-        yield cluster
-
-
 def test_calls_are_answered_and_withdrawn():
     with cluster_here() as cluster, connected(cluster.scheduler_address) as executor:
         assert executor.submit(pow, 2, 5).result() == 32
@@ -178,36 +169,6 @@ def test_the_client_is_nobodys_default():
         Client.current()
 
 
-def test_callbacks_of_others_hold_no_call_up():
-    # dask runs the callbacks of all clients of a process in one thread
-    blocked, go_on = threading.Event(), threading.Event()
-
-    def block(_):
-        blocked.set()
-        go_on.wait(60)
-
-    with cluster_here() as cluster, Client(cluster, set_as_default=False) as other:
-        there = other.submit(abs, -1)
-        there.add_done_callback(block)
-        try:
-            assert blocked.wait(10)
-            with connected(cluster.scheduler_address) as executor:
-                assert executor.submit(abs, -2).result(timeout=10) == 2
-        finally:
-            go_on.set()
-
-
-def test_calls_of_a_client_that_is_gone_are_answered():
-    with cluster_here() as cluster, connected(cluster.scheduler_address) as executor:
-        left = [executor.submit(time.sleep, 1) for _ in range(3)]
-        executor.client.close()
-        for call in left:
-            with pytest.raises(NotFound, match="was lost while it worked"):
-                call.result(timeout=10)
-        with pytest.raises(NotFound, match="was lost while it worked"):
-            executor.submit(abs, -1).result(timeout=10)
-
-
 def test_a_scheduler_without_workers_is_refused():
     with (
         cluster_here(n_workers=0) as cluster,
@@ -231,9 +192,9 @@ def test_patience_ends_where_the_last_worker_went():
 
 def test_another_version_on_a_worker_is_refused():
     sealed = cloudpickle.dumps((abs, (-1,), {}))
-    assert calls._opened(sealed, calls.__version__) == 1
+    assert calls.opened(sealed, calls.__version__) == 1
     with pytest.raises(SpreadError, match=r"worker has spread .*, 0\.0 is expected"):
-        calls._opened(sealed, "0.0")
+        calls.opened(sealed, "0.0")
 
 
 def test_a_call_is_opened_in_an_environment_that_is_in_order(monkeypatch):
@@ -248,7 +209,7 @@ def test_a_call_is_opened_in_an_environment_that_is_in_order(monkeypatch):
             return {"sealed": True}
 
     monkeypatch.delenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", raising=False)
-    assert calls._opened(cloudpickle.dumps((lambda look: look.seen, (Look(),), {})), calls.__version__) == "false"
+    assert calls.opened(cloudpickle.dumps((lambda look: look.seen, (Look(),), {})), calls.__version__) == "false"
 
 
 def test_without_a_gpu_work_is_on_cpus_and_says_so():
