@@ -13,6 +13,7 @@ from distributed import Client, KilledWorker
 
 from spread.cluster import connected
 from spread.cluster.calls import call_of
+from spread.cluster.executor import LOSSES
 from spread.errors import NotFound, SpreadError
 
 # workers cannot import this module
@@ -196,15 +197,23 @@ def test_holding_and_sending_wait_for_no_worker():
             call.result(timeout=20)
 
 
-def end_of_a_worker(_):
-    os._exit(3)
+def unlucky(held, deaths, folder):
+    """Takes some workers with it first."""
+    if len(list(folder.iterdir())) < deaths:
+        (folder / f"{os.getpid()}").touch()
+        os._exit(3)
+    return len(held)
 
 
 @pytest.mark.slow
-def test_a_call_that_takes_what_it_needs_with_its_worker_is_given_up(tmp_path):
+def test_what_a_call_needs_and_took_with_its_worker_is_sent_again(tmp_path):
     (tmp_path / "one.toml").write_text('kind = "local"\nworkers = 1\n')
+    folder = tmp_path / "deaths"
+    folder.mkdir()
     with connected(str(tmp_path / "one.toml")) as executor:
         held = executor.hold(b"weights")
+        assert executor.submit(unlucky, held, LOSSES - 1, folder).result(timeout=120) == 7
         with pytest.raises(SpreadError, match="3 workers were lost while they did this"):
-            executor.submit(end_of_a_worker, held).result(timeout=120)
+            executor.submit(unlucky, held, 99, folder).result(timeout=120)
+        assert len(list(folder.iterdir())) == 2 * LOSSES - 1
         assert executor.submit(len, held).result(timeout=60) == 7
