@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -61,28 +62,45 @@ class Page:
         self.shelf = shelf
         self.maximum_sessions = maximum_sessions
         self.open = 0
+        self._counting = threading.Lock()
 
     def make(self) -> pn.Template:
         """Make a page; whatever goes wrong is a sentence on it."""
         theme = str(pn.state.cookies.get("spread-theme", ""))  # of a token that somebody made, it may be anything
         theme = theme if theme in _THEMES else "light"
-        if self.open >= self.maximum_sessions:
+        if not self._admitted():
             return _page_of_words("Too many pages of this dashboard are open. Try again in a minute.", theme)
         try:
             query, refused = read_query(pn.state.session_args or {})
             session = Session(self.shelf, theme, query, refused)
+            template = _template(session)
         except SpreadError as error:
+            self._left()
             return _page_of_words(str(error), theme)
         except Exception:
+            self._left()
             _log.error("a page could not be made\n%s", traceback.format_exc())
             return _page_of_words(FAILED, theme)
-        self.open += 1
         pn.state.on_session_destroyed(lambda context: self._closed(session))
-        return _template(session)
+        return template
+
+    def _admitted(self) -> bool:
+        """Count a page before it is made: Bokeh makes those of several visitors at the same time."""
+        with self._counting:
+            if self.open >= self.maximum_sessions:
+                return False
+            self.open += 1
+            return True
+
+    def _left(self) -> None:
+        with self._counting:
+            self.open -= 1
 
     def _closed(self, session: Session) -> None:
-        session.job.stop()
-        self.open -= 1
+        try:
+            session.stop()
+        finally:
+            self._left()
 
 
 def _template(session: Session) -> pn.Template:

@@ -60,7 +60,7 @@ class Job:
         Returns
         -------
         bool
-            Whether it was started.
+            Whether it is on its way.
         """
         if self.running is not None and not replace:
             self.say(BUSY)
@@ -69,8 +69,7 @@ class Job:
         self.number += 1
         self.began = time.monotonic()
         document = pn.state.curdoc
-        self._next(self.number, document, list(steps), [], then, failed or self.say)
-        return True
+        return self._next(self.number, document, list(steps), [], then, failed or self.say)
 
     def stop(self) -> None:
         """Give up what is not done yet; a step that the worker has begun ends, and nobody hears of it."""
@@ -87,7 +86,7 @@ class Job:
     def _next(
         self, number: int, document: Any, steps: list[Step], made: list[Any], then: Callable[[list[Any]], None],
         failed: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> bool:  # fmt: skip
         said, call, given = steps[len(made)]
         self._show(said, len(made), len(steps))
         try:
@@ -96,7 +95,7 @@ class Job:
             _log.error("no worker could be asked\n%s", traceback.format_exc())
             self.running = None
             failed(LOST)
-            return
+            return False
 
         def done(promise: Future[Any]) -> None:
             def on_page() -> None:
@@ -104,12 +103,15 @@ class Job:
                     return
                 self._take(number, document, steps, made, then, failed, promise)
 
+            if number != self.number:
+                return  # given up, perhaps because its page was closed
             if document is None:
                 on_page()
             else:
                 document.add_next_tick_callback(on_page)
 
         self.running.add_done_callback(done)
+        return True
 
     def _take(
         self, number: int, document: Any, steps: list[Step], made: list[Any], then: Callable[[list[Any]], None],
@@ -129,7 +131,6 @@ class Job:
         except (Exception, CancelledError) as error:
             if self.workers.lost(error):
                 _log.error("the worker was lost: %s", one_line(error))
-                self.workers.close()
                 self.panel.object = ""
                 failed(LOST)
                 return

@@ -5,31 +5,21 @@ A process and not a thread, because what draws for print and what draws for the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from spread.errors import SpreadError
-
-WAITING = 20
-"""Figures asked for and not drawn yet; one more is refused."""
-
-
-class Busy(SpreadError):
-    """Too many figures are waiting to be drawn."""
+from dashboards.processes import Busy, Line, Process
 
 
 class Printer:
-    """The process that draws, started when a figure is first asked for, anew where it was lost."""
+    """The process that draws."""
 
     def __init__(self) -> None:
-        self.pool: ProcessPoolExecutor | None = None
-        self.waiting = 0
+        self.process = Process()
+        self.line = Line(self.process, "Many figures are being drawn: ask again in a minute")
 
     async def draw(
         self, folders: tuple[Path, ...], query: Mapping[str, str], extra: Mapping[str, str], kind: str
@@ -55,31 +45,16 @@ class Printer:
         SpreadError
             If there is no such figure.
         """
-        if self.waiting >= WAITING:
-            raise Busy("Many figures are being drawn: ask again in a minute")
-        self.waiting += 1
-        try:
-            for _ in range(2):
-                try:
-                    return await asyncio.wrap_future(
-                        self._pool().submit(drawn, folders, dict(query), dict(extra), kind)
-                    )
-                except BrokenProcessPool:
-                    self.close()
-            raise Busy("The process that draws figures was lost: ask again")
-        finally:
-            self.waiting -= 1
-
-    def _pool(self) -> ProcessPoolExecutor:
-        if self.pool is None:
-            self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        return self.pool
+        for _ in range(2):
+            try:
+                return await self.line.do(drawn, folders, dict(query), dict(extra), kind)
+            except BrokenProcessPool:  # another one is started by who asks next
+                continue
+        raise Busy("The process that draws figures was lost: ask again")
 
     def close(self) -> None:
         """Stop drawing."""
-        pool, self.pool = self.pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.process.close()
 
 
 @lru_cache(1)

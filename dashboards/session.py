@@ -51,7 +51,8 @@ class Session:
         self.offers = self._offers()
         self.state, more = State.first(self.offers).choose(self.offers, **query)
         self.refused = [*refused, *more]
-        self.job = Job()
+        self.jobs: list[Job] = []
+        self.job = self.new_job()
         self.draws = draw
         self.views: dict[str, View] = {}
         self.shown: dict[str, State] = {}
@@ -78,6 +79,16 @@ class Session:
             sources=tuple(sources), pathways=found.scenarios, againsts=found.scenarios[1:] + found.scenarios[:1]
         )
 
+    def new_job(self) -> Job:
+        """A calculation of this page, given up with it or with its report."""
+        self.jobs.append(Job())
+        return self.jobs[-1]
+
+    def stop(self) -> None:
+        """Give up what is being calculated for this page."""
+        for job in self.jobs:
+            job.stop()
+
     @property
     def report(self) -> Report:
         """The report under the chosen definition."""
@@ -101,7 +112,8 @@ class Session:
             self._locate()
 
     def _change_report(self, state: State) -> None:
-        self.job.stop()
+        self.stop()
+        self.jobs = [self.job]
         self.results = self.shelf.take(state.report)
         self.offers = self._offers()
         self.state = state.fitted(self.offers)

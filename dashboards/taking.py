@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -17,7 +18,8 @@ import pandas as pd
 import xarray as xr
 from tornado.web import RequestHandler
 
-from dashboards.printing import PRINTER, Busy
+from dashboards.printing import PRINTER
+from dashboards.processes import Busy, Line
 from dashboards.state import read_query
 from spread.errors import SpreadError
 from spread.figures import SYNTHETIC
@@ -146,6 +148,44 @@ def asked(arguments: Mapping[str, Sequence[bytes]]) -> tuple[str, dict[str, str]
     return kind, query, extra, refused
 
 
+class Refused(SpreadError):
+    """A choice of a URL that the report does not have."""
+
+
+FILES = Line(
+    ThreadPoolExecutor(1, thread_name_prefix="spread-files"), "Many files are being made: ask again in a minute"
+)
+"""Where tables and numbers are made, in a thread of their own."""
+
+
+def taken(shelf: Shelf, query: Mapping[str, str], extra: Mapping[str, str], kind: str) -> tuple[str, bytes | None]:
+    """A file of what a view shows, and its name; None in place of one that the printer draws.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        The reports.
+    query, extra, kind
+        From :func:`asked`, checked.
+
+    Raises
+    ------
+    Refused
+        If the report does not have what the query chooses.
+    SpreadError
+        If there is no such file.
+    """
+    from dashboards.session import Session
+
+    session = Session(shelf, "light", dict(query), [], draw=False)
+    if session.refused:
+        raise Refused("; ".join(session.refused))
+    view = session.view()
+    view.search_for(**extra)
+    name = f"{view.stem()}.{kind}"
+    return name, None if kind in _DRAWN and view.of_reports else content(view, kind)
+
+
 class TakeHandler(RequestHandler):
     """Answers links of :func:`link`; whatever goes wrong is a sentence of plain text."""
 
@@ -155,22 +195,16 @@ class TakeHandler(RequestHandler):
 
     async def get(self) -> None:
         """Send a file, or why there is none."""
-        from dashboards.session import Session
-
         kind, query, extra, refused = asked(self.request.arguments)
         if refused:
             return self._say(400, "; ".join(refused))
         try:
-            session = Session(self.shelf, "light", query, [], draw=False)
-            if session.refused:
-                return self._say(400, "; ".join(session.refused))
-            view = session.view()
-            view.search_for(**extra)
-            if kind in _DRAWN and view.of_reports:
+            name, made = await FILES.do(taken, self.shelf, query, extra, kind)
+            if made is None:
                 folders = tuple(results.folder for results in self.shelf.opened.values())
                 made = await PRINTER.draw(folders, query, extra, kind)
-            else:
-                made = content(view, kind)
+        except Refused as error:
+            return self._say(400, str(error))
         except Busy as error:
             return self._say(503, str(error))
         except SpreadError as error:
@@ -179,7 +213,7 @@ class TakeHandler(RequestHandler):
             _log.error("a file could not be made\n%s", traceback.format_exc())
             return self._say(500, "This file could not be made; the log of the server says why.")
         self.set_header("Content-Type", _TYPES[kind])
-        self.set_header("Content-Disposition", f'attachment; filename="{view.stem()}.{kind}"')
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self._guard()
         self.finish(made)
         return None

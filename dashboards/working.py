@@ -8,19 +8,20 @@ there are. Only numbers and names that were checked go to it.
 from __future__ import annotations
 
 import tempfile
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+import threading
+from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dashboards.emulating import PAIRS, departure
+from dashboards.processes import Process
 
 if TYPE_CHECKING:
-    from spread.cluster import ClusterExecutor
+    from spread.cluster import ClusterExecutor, Held
 
 LATITUDE = 50.0
 """Of the embedded site [degrees_north]."""
@@ -151,15 +152,13 @@ def land(name: str, draws: int) -> Any:
 
 
 class Workers:
-    """Who calculates: a process beside the server, started when it is first needed, anew where it was lost.
-
-    Or the workers of a dask cluster, once :meth:`use` was called.
-    """
+    """Who calculates: a process beside the server, or the workers of a dask cluster once :meth:`use` was called."""
 
     def __init__(self) -> None:
-        self.pool: ProcessPoolExecutor | None = None
+        self.process = Process()
         self.cluster: ClusterExecutor | None = None
-        self.held: dict[tuple[Path, int], Any] = {}
+        self.held: dict[tuple[Path, int], Held] = {}
+        self._lock = threading.Lock()
 
     def use(self, cluster: ClusterExecutor | None) -> None:
         """Have a cluster calculate.
@@ -172,7 +171,7 @@ class Workers:
         self.cluster, self.held = cluster, {}
 
     def submit(self, step: Any, *given: Any) -> Future[Any]:
-        """Have a step done; a process that was lost is replaced first.
+        """Have a step done, without waiting for anybody.
 
         Parameters
         ----------
@@ -186,25 +185,17 @@ class Workers:
         concurrent.futures.Future
             Its result.
         """
-        if self.cluster is not None:
-            return self.cluster.submit(step, *(self._hold(one) if isinstance(one, Path) else one for one in given))
-        try:
-            return self._pool().submit(step, *given)
-        except (BrokenProcessPool, RuntimeError):
-            self.close()
-            return self._pool().submit(step, *given)
+        cluster = self.cluster
+        if cluster is None:
+            return self.process.submit(step, *given)
+        return cluster.submit(step, *(self._hold(cluster, one) if isinstance(one, Path) else one for one in given))
 
-    def _hold(self, file: Path) -> Any:
-        assert self.cluster is not None
+    def _hold(self, cluster: ClusterExecutor, file: Path) -> Held:
         key = (file, file.stat().st_mtime_ns)
-        if key not in self.held:
-            self.held = {key: self.cluster.hold(file.read_bytes())}
-        return self.held[key]
-
-    def _pool(self) -> ProcessPoolExecutor:
-        if self.pool is None:
-            self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        return self.pool
+        with self._lock:
+            if key not in self.held:
+                self.held = {key: cluster.hold(file.read_bytes())}
+            return self.held[key]
 
     @staticmethod
     def lost(error: BaseException) -> bool:
@@ -212,11 +203,8 @@ class Workers:
         return isinstance(error, BrokenProcessPool | CancelledError) or type(error).__name__ == "KilledWorker"
 
     def close(self) -> None:
-        """Stop working; a cluster is left to who connected it, and what it held is sent anew."""
-        self.held = {}  # it may have died with its worker
-        pool, self.pool = self.pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        """Stop working; a cluster is left to who connected it."""
+        self.process.close()
 
 
 WORKERS = Workers()

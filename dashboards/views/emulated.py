@@ -127,9 +127,9 @@ class EmulatedView(View):
         """What was drawn."""
         if self.why_not():
             raise NotFound(self.why_not().rstrip("."))
-        if self.key not in self._emulating.drawn:
+        made: xr.Dataset | None = self._emulating.drawn.get(self.key)
+        if made is None:
             raise NotFound("this has not been drawn yet, or is no longer kept; look at the view Emulated first")
-        made: xr.Dataset = self._emulating.drawn[self.key]
         return made
 
     def curves(self) -> list[Curve]:

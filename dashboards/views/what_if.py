@@ -14,7 +14,6 @@ from dashboards import working
 from dashboards.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
 from dashboards.emulating import LATE, PEAKS, SCALES, departure, runnable
 from dashboards.globe import Globe
-from dashboards.jobs import Job
 from dashboards.screen import paint
 from dashboards.site import land_curves, land_html, land_table, shown_unit
 from dashboards.state import CHANGES
@@ -50,7 +49,7 @@ class WhatIfView(View):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.land = Job(session.job.workers)
+        self.land = session.new_job()
         self.head, self.cards, self.flags, self.map_head, self.land_head, self.land_found = (
             pn.pane.HTML("", stylesheets=[TEXT], sizing_mode="stretch_width", margin=0) for _ in range(6)
         )

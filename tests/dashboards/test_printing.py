@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
-from dashboards import printing
-from dashboards.printing import Busy, Printer
+from dashboards import processes
+from dashboards.printing import Printer
+from dashboards.processes import Busy
 from dashboards.results import Shelf
 from dashboards.session import Session
 from dashboards.taking import content
@@ -44,17 +45,17 @@ def test_a_figure_is_that_of_the_view_and_a_lost_process_is_replaced(printer, sm
     assert without_names(ask(printer, small_report)) == expected
     with pytest.raises(NotFound, match="not of land"):
         ask(printer, small_report, {"view": "land"})
-    (worker,) = printer.pool._processes
+    worker = printer.process.submit(os.getpid).result(60)
     assert worker != os.getpid()
     os.kill(worker, signal.SIGKILL)
     assert without_names(ask(printer, small_report)) == expected
 
 
 def test_one_figure_too_many_is_refused(printer, small_report, monkeypatch):
-    monkeypatch.setattr(printing, "WAITING", 0)
+    monkeypatch.setattr(processes, "WAITING", 0)
     with pytest.raises(Busy, match="ask again in a minute"):
         ask(printer, small_report)
-    assert printer.pool is None
+    assert not printer.process.started
 
 
 @pytest.mark.slow
