@@ -18,17 +18,17 @@ from typing import Any
 
 import panel as pn
 
-from dashboards.health import HealthHandler
-from dashboards.logs import plain_logs
-from dashboards.printing import PRINTER
+from dashboards.calculating.working import WORKERS
+from dashboards.drawing.styles import TEXT
 from dashboards.results import Shelf
+from dashboards.serving.health import HealthHandler
+from dashboards.serving.logs import plain_logs
+from dashboards.serving.printing import PRINTER
+from dashboards.serving.taking import NoIconHandler, TakeHandler
+from dashboards.serving.websockets import only_listed_origins
 from dashboards.session import FAILED, Session
 from dashboards.state import read_query
-from dashboards.styles import TEXT
-from dashboards.taking import NoIconHandler, TakeHandler
 from dashboards.views import VIEWS
-from dashboards.websockets import only_listed_origins
-from dashboards.working import WORKERS
 from spread.errors import NotFound, SpreadError
 from spread.figures import SYNTHETIC
 from spread.vocabulary import VARIABLES

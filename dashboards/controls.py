@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 
+from dashboards.drawing.styles import CHECK, FIELD, GROUP
 from dashboards.state import ANSWERS, RANGES, VOTES, Offers, State
-from dashboards.styles import CHECK, FIELD, GROUP
 from spread.figures import SEASONS, in_words, label, place
 from spread.report import Report
 

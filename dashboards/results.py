@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dashboards.calculating.emulating import Emulating, Kept
 from dashboards.definitions import redefined, why_not, yearly_of
-from dashboards.emulating import Emulating, Kept
 from dashboards.state import ANSWERS, RANGES, Offers, State
 from spread.errors import NotFound, SpreadError, one_line
 from spread.figures import Frames, bar_frames, plume_frames

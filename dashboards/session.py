@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import panel as pn
 
+from dashboards.calculating.jobs import Job
 from dashboards.controls import Controls
-from dashboards.jobs import Job
+from dashboards.drawing.styles import TABS, TEXT
 from dashboards.results import Results, Shelf, Stale
 from dashboards.state import Offers, State
-from dashboards.styles import TABS, TEXT
 from dashboards.view import View
 from dashboards.views import VIEWS
 from spread.errors import SpreadError

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from dashboards.emulating import PEAKS, SCALES
+from dashboards.calculating.emulating import PEAKS, SCALES
 
 Years = tuple[int, int]
 
@@ -103,9 +103,9 @@ class State:
     source, pathway, against, change, draws : str
         Names, see :class:`Offers`.
     scale : float
-        Of the rise of CO2 equivalent after 2014, within :data:`dashboards.emulating.SCALES`.
+        Of the rise of CO2 equivalent after 2014, within :data:`dashboards.calculating.emulating.SCALES`.
     peak : int
-        Year after which CO2 equivalent stays, within :data:`dashboards.emulating.PEAKS`.
+        Year after which CO2 equivalent stays, within :data:`dashboards.calculating.emulating.PEAKS`.
     """
 
     report: str

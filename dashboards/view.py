@@ -11,9 +11,9 @@ import pandas as pd
 import panel as pn
 import xarray as xr
 
-from dashboards import taking
+from dashboards.drawing.styles import TEXT
+from dashboards.serving import taking
 from dashboards.state import State
-from dashboards.styles import TEXT
 
 if TYPE_CHECKING:
     from dashboards.session import Session

@@ -10,12 +10,12 @@ import pandas as pd
 import panel as pn
 import xarray as xr
 
-from dashboards import working
-from dashboards.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
-from dashboards.emulating import LATE, MEMBERS, PAIRS
-from dashboards.globe import Globe, cells_at
-from dashboards.scores import score_html, spectra
-from dashboards.styles import TEXT
+from dashboards.calculating import working
+from dashboards.calculating.emulating import LATE, MEMBERS, PAIRS
+from dashboards.drawing.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
+from dashboards.drawing.globe import Globe, cells_at
+from dashboards.drawing.scores import score_html, spectra
+from dashboards.drawing.styles import TEXT
 from dashboards.view import View
 from spread import figures
 from spread.errors import NotFound
@@ -288,7 +288,7 @@ def emulation(made: list[Any], facts: Any, base: tuple[int, int]) -> xr.Dataset:
     Parameters
     ----------
     made : list
-        :class:`dashboards.working.Drawn` of years that follow each other, and last a paired difference.
+        :class:`dashboards.calculating.working.Drawn` of years that follow each other, and last a paired difference.
     facts : Facts
         Of the emulator.
     base : tuple of int

@@ -11,8 +11,8 @@ import panel as pn
 import xarray as xr
 
 from dashboards import calls
-from dashboards.curves import PAINTS, Curve, on_page, table_of
-from dashboards.styles import TEXT
+from dashboards.drawing.curves import PAINTS, Curve, on_page, table_of
+from dashboards.drawing.styles import TEXT
 from dashboards.view import View
 from spread import figures
 from spread.errors import NotFound

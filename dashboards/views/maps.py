@@ -10,9 +10,9 @@ import pandas as pd
 import panel as pn
 import xarray as xr
 
-from dashboards.globe import Globe
+from dashboards.drawing.globe import Globe
+from dashboards.drawing.styles import TEXT
 from dashboards.results import Stale
-from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import figures
 from spread.errors import one_line

@@ -11,9 +11,9 @@ import panel as pn
 import xarray as xr
 
 from dashboards import calls
-from dashboards.plumes import Plume
-from dashboards.screen import paint
-from dashboards.styles import TEXT
+from dashboards.drawing.plumes import Plume
+from dashboards.drawing.screen import paint
+from dashboards.drawing.styles import TEXT
 from dashboards.view import View
 from spread import figures
 from spread.figures.frames import Frames

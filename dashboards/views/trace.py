@@ -12,7 +12,7 @@ import panel as pn
 import xarray as xr
 
 from dashboards import calls
-from dashboards.styles import FIELD, GROUP, TEXT
+from dashboards.drawing.styles import FIELD, GROUP, TEXT
 from dashboards.view import View
 from spread import figures
 from spread.ensemble import RUN

@@ -10,14 +10,14 @@ import pandas as pd
 import panel as pn
 import xarray as xr
 
-from dashboards import working
-from dashboards.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
-from dashboards.emulating import LATE, PEAKS, SCALES, departure, runnable
-from dashboards.globe import Globe
-from dashboards.screen import paint
-from dashboards.site import land_curves, land_html, land_table, shown_unit
+from dashboards.calculating import working
+from dashboards.calculating.emulating import LATE, PEAKS, SCALES, departure, runnable
+from dashboards.drawing.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
+from dashboards.drawing.globe import Globe
+from dashboards.drawing.screen import paint
+from dashboards.drawing.site import land_curves, land_html, land_table, shown_unit
+from dashboards.drawing.styles import BUTTON, FIELD, TEXT
 from dashboards.state import CHANGES
-from dashboards.styles import BUTTON, FIELD, TEXT
 from dashboards.view import View
 from dashboards.views.emulated import flagged, grid_of
 from spread import figures

@@ -11,9 +11,9 @@ import panel as pn
 import xarray as xr
 
 from dashboards import calls
-from dashboards.screen import screened
+from dashboards.drawing.screen import screened
+from dashboards.drawing.styles import TEXT
 from dashboards.state import ANSWERS, State
-from dashboards.styles import TEXT
 from dashboards.view import View
 from spread import ensemble, figures
 from spread.errors import NotFound

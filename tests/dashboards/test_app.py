@@ -12,9 +12,9 @@ import pytest
 import xarray as xr
 from dashboard_server import REPOSITORY
 
-from dashboards import taking
 from dashboards.app import MAXIMUM_MESSAGE, options
 from dashboards.results import Shelf
+from dashboards.serving import taking
 from dashboards.session import Session
 from dashboards.state import ANSWERS
 from spread import Report
@@ -178,7 +178,7 @@ def test_a_failing_view_is_a_sentence(session, monkeypatch, caplog):
 
 
 def test_a_map_projects_cells_where_they_lie():
-    from dashboards.globe import cells_at
+    from dashboards.drawing.globe import cells_at
     from spread.figures.projection import equal_earth, inverse_equal_earth
     from spread.grids import regular
 
@@ -201,7 +201,7 @@ def test_a_map_projects_cells_where_they_lie():
 
 
 def test_hatching_stays_in_its_cells():
-    from dashboards.globe import cells_at, hatch
+    from dashboards.drawing.globe import cells_at, hatch
     from spread.figures.projection import inverse_equal_earth
     from spread.grids import regular
 

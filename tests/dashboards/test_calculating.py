@@ -16,13 +16,13 @@ import pytest
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 pytest.importorskip("jax", reason="what-ifs need jax")
 
-from dashboards import working
-from dashboards.emulating import LATE, MEMBERS, Emulating, departure
-from dashboards.jobs import BUSY, LOST, Job
+from dashboards.calculating import working
+from dashboards.calculating.emulating import LATE, MEMBERS, Emulating, departure
+from dashboards.calculating.jobs import BUSY, LOST, Job
+from dashboards.drawing.scores import score_frame
+from dashboards.drawing.site import SHOWN, land_table
 from dashboards.results import Shelf
-from dashboards.scores import score_frame
 from dashboards.session import Session
-from dashboards.site import SHOWN, land_table
 from dashboards.state import CHANGES, DRAWS, Offers, State
 from dashboards.views.emulated import SAMPLED, history
 from dashboards.views.what_if import BASE, MAP_MEMBERS

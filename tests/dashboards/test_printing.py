@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
-from dashboards import processes
-from dashboards.printing import Printer
-from dashboards.processes import Busy
+from dashboards.calculating import processes
+from dashboards.calculating.processes import Busy
 from dashboards.results import Shelf
+from dashboards.serving.printing import Printer
+from dashboards.serving.taking import content
 from dashboards.session import Session
-from dashboards.taking import content
 from spread.errors import NotFound
 
 QUERY = {"view": "spread", "region": "arctic"}

@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
-from dashboards import processes
-from dashboards.processes import WAITING, Busy, Line, Process
+from dashboards.calculating import processes
+from dashboards.calculating.processes import WAITING, Busy, Line, Process
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_step_under_way_is_ended_with_it_and_another_process_is_started(proces
 
 SERVER = """
 import os, sys, time
-from dashboards.processes import Process
+from dashboards.calculating.processes import Process
 process = Process()
 print(process.submit(os.getpid).result(60), flush=True)
 step = process.submit(time.sleep, 600)

@@ -7,7 +7,7 @@ pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmi
 
 from bokeh.models import Line
 
-from dashboards.scores import score_html, spectra, spectrum_frame
+from dashboards.drawing.scores import score_html, spectra, spectrum_frame
 
 HARM = "<script>alert(1)</script>"
 

@@ -18,11 +18,12 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
-from dashboards import app, taking
+from dashboards import app
 from dashboards.app import Page, files_of
-from dashboards.health import HealthHandler
-from dashboards.jobs import LOST, Job
+from dashboards.calculating.jobs import LOST, Job
 from dashboards.results import Shelf
+from dashboards.serving import taking
+from dashboards.serving.health import HealthHandler
 from dashboards.session import Session
 
 

@@ -17,12 +17,12 @@ from bokeh.models import ColumnDataSource
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from dashboards.curves import Curve, on_page
-from dashboards.globe import Globe
-from dashboards.logs import LONGEST, PlainFormatter
+from dashboards.drawing.curves import Curve, on_page
+from dashboards.drawing.globe import Globe
 from dashboards.results import Shelf
+from dashboards.serving.logs import LONGEST, PlainFormatter
+from dashboards.serving.websockets import refusal
 from dashboards.session import Session
-from dashboards.websockets import refusal
 from spread.errors import NotFound
 
 

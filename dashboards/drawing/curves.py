@@ -11,7 +11,7 @@ from bokeh.core.properties import value as said_as
 from bokeh.models import HoverTool, Legend, LegendItem
 from bokeh.plotting import figure as bokeh_figure
 
-from dashboards.screen import calm, paint
+from dashboards.drawing.screen import calm, paint
 from spread.figures import SYNTHETIC
 from spread.figures.maps import colour_levels
 from spread.natural_earth import coastlines
@@ -81,7 +81,7 @@ def on_page(curves: Sequence[Curve], theme: str, axis: str, unit: str, alt: str)
     curves : sequence of Curve
         Those below first.
     theme : str
-        Of :data:`dashboards.screen.THEMES`.
+        Of :data:`dashboards.drawing.screen.THEMES`.
     axis, unit : str
         Of the values.
     alt : str

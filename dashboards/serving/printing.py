@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dashboards.processes import Busy, Line, Process
+from dashboards.calculating.processes import Busy, Line, Process
 
 
 class Printer:
@@ -31,7 +31,7 @@ class Printer:
         folders : tuple of Path
             The reports of the server, in its order.
         query, extra, kind
-            From :func:`dashboards.taking.asked`, checked.
+            From :func:`dashboards.serving.taking.asked`, checked.
 
         Returns
         -------
@@ -66,8 +66,8 @@ def _shelf(folders: tuple[Path, ...]) -> Any:
 
 def drawn(folders: tuple[Path, ...], query: dict[str, str], extra: dict[str, str], kind: str) -> bytes:
     """Draw a figure in this process; see :meth:`Printer.draw`."""
+    from dashboards.serving.taking import content
     from dashboards.session import Session
-    from dashboards.taking import content
 
     view = Session(_shelf(folders), "light", query, [], draw=False).view()
     view.search_for(**extra)

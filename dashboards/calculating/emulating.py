@@ -1,7 +1,7 @@
 """The emulator that the operator listed: what it knows, forced warming of its models at once, and what it drew.
 
 Its kernels are imported when one is opened, so that a dashboard without an emulator starts as fast as before. Maps are
-drawn by a worker (:mod:`dashboards.working`); what it drew is kept here for all visitors.
+drawn by a worker (:mod:`dashboards.calculating.working`); what it drew is kept here for all visitors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dashboards.scores import score_frame, spectrum_frame
+from dashboards.drawing.scores import score_frame, spectrum_frame
 from spread.errors import NotFound, SpreadError, one_line
 
 SCALES = (0.0, 3.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dashboards.curves import PAINTS, Curve
+from dashboards.drawing.curves import PAINTS, Curve
 from spread import counterfactual
 from spread.figures.words import raised
 from spread.vocabulary import VARIABLES

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dashboards.emulating import PAIRS, departure
-from dashboards.processes import Process
+from dashboards.calculating.emulating import PAIRS, departure
+from dashboards.calculating.processes import Process
 
 if TYPE_CHECKING:
     from spread.cluster import ClusterExecutor, Held

@@ -11,8 +11,8 @@ from bokeh.core.properties import value as said_as
 from bokeh.models import HoverTool, Legend, LegendItem, Span
 from bokeh.plotting import figure as bokeh_figure
 
-from dashboards.curves import PAINTS
-from dashboards.screen import calm, paint
+from dashboards.drawing.curves import PAINTS
+from dashboards.drawing.screen import calm, paint
 
 SCORES = {
     "crps": "Fair CRPS [K]", "ssr": "Spread over skill", "q99": "Error of q99 [K]",
@@ -100,7 +100,7 @@ def spectra(card: dict[str, Any], theme: str) -> Any:
     card : dict
         As in :func:`score_frame`.
     theme : str
-        Of :data:`dashboards.screen.THEMES`.
+        Of :data:`dashboards.drawing.screen.THEMES`.
     """
     table = spectrum_frame(card)
     if table.empty:

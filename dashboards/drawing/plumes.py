@@ -24,7 +24,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from dashboards.screen import THEMES, calm, describe, paint
+from dashboards.drawing.screen import THEMES, calm, describe, paint
 from spread.figures import colour, label, unit, voters
 from spread.figures.frames import Frames, limits, observed
 from spread.report import Report
@@ -43,7 +43,7 @@ class Plume:
     report : Report
         Whose scenarios are drawn.
     theme : str
-        Of :data:`dashboards.screen.THEMES`.
+        Of :data:`dashboards.drawing.screen.THEMES`.
     """
 
     def __init__(self, report: Report, theme: str) -> None:

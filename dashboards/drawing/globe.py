@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from dashboards.screen import THEMES, calm, describe
+from dashboards.drawing.screen import THEMES, calm, describe
 from spread.figures.maps import HATCHES, colour_levels
 from spread.figures.projection import equal_earth, inverse_equal_earth, outline
 from spread.natural_earth import coastlines
@@ -131,7 +131,7 @@ class Globe:
     Parameters
     ----------
     theme : str
-        Of :data:`dashboards.screen.THEMES`.
+        Of :data:`dashboards.drawing.screen.THEMES`.
     both : bool
         Whether values lie on both sides of zero.
     colours : str

@@ -12,8 +12,8 @@ from typing import Any
 
 import panel as pn
 
-from dashboards.styles import TEXT
-from dashboards.working import WORKERS
+from dashboards.calculating.working import WORKERS
+from dashboards.drawing.styles import TEXT
 from spread.errors import SpreadError, one_line
 
 _log = logging.getLogger("spread.dashboard")

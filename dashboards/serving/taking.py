@@ -18,8 +18,8 @@ import pandas as pd
 import xarray as xr
 from tornado.web import RequestHandler
 
-from dashboards.printing import PRINTER
-from dashboards.processes import Busy, Line
+from dashboards.calculating.processes import Busy, Line
+from dashboards.serving.printing import PRINTER
 from dashboards.state import read_query
 from spread.errors import SpreadError
 from spread.figures import SYNTHETIC
