@@ -47,7 +47,7 @@ def redefined(
     -------
     Report
         Equal to what :func:`spread.run` gives for such a study. What cannot be made of reduced members is in ``silent``
-        with the reason; ``maps`` stay those of the report.
+        with the reason; ``maps`` stay those of the report, and so do the weights of its models.
 
     Raises
     ------
@@ -124,6 +124,8 @@ def _answers(
     plain = study.model_copy(update={"constraint": None, "weights": None})
     found, silent = ensemble.answers(plain, anomalies, change)
     found |= _kept(report)
+    if "weights" in report.answers:
+        found["weights"] = _weighted(report, study, change)
     same = study.base_period == report.study.base_period
     silent |= {name: report.silent[name] for name in (*_OF_ONE_BASE, *_UNTOUCHED) if name in report.silent}
     base = ensemble.period_name(report.study.base_period)
@@ -135,6 +137,17 @@ def _answers(
         else:
             silent[name] = f"{words} made against {base}; run the study with this base period to have another"
     return found, silent
+
+
+def _weighted(report: Report, study: Study, change: xr.Dataset) -> xr.Dataset:
+    """Statistics under this definition by the weights of the report, which rest on its own base period."""
+    weights = _weights(report)
+    found = ensemble.across(change["change"], study.votes, study.quantiles, study.ddof, weights)
+    of = ensemble.period_name(report.study.base_period)
+    return found.assign(weights=weights).assign_attrs(
+        base_period=change.attrs["base_period"], weights_base_period=of,
+        synthetic=report.answers["weights"].attrs.get("synthetic", "false"),
+    )  # fmt: skip
 
 
 _OF_ONE_BASE = {"constraint": "the constraint was", "simulated": "anomalies of simulated runs were"}

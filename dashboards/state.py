@@ -103,7 +103,7 @@ class State:
     source, pathway, against, change, draws : str
         Names, see :class:`Offers`.
     scale : float
-        Of the rise of CO2 equivalent after 2014, within :data:`dashboards.calculating.emulating.SCALES`.
+        Of the rise of CO2 equivalent after 2015, within :data:`dashboards.calculating.emulating.SCALES`.
     peak : int
         Year after which CO2 equivalent stays, within :data:`dashboards.calculating.emulating.PEAKS`.
     """

@@ -147,7 +147,7 @@ def sample_emulator(
     out : Path
         Folder; an older one of the same kind is replaced.
     scale, peak
-        Of CO2 equivalent after 2014, as :func:`spread.coupled.pathway` takes them.
+        Of CO2 equivalent after 2015, as :func:`spread.coupled.pathway` takes them.
     progress : callable
         Told stage, done, total.
 

@@ -20,7 +20,7 @@ from dashboards.drawing.scores import score_frame, spectrum_frame
 from spread.errors import NotFound, SpreadError, one_line
 
 SCALES = (0.0, 3.0)
-"""Of the rise of CO2 equivalent after 2014: from none to three times that of the scenario."""
+"""Of the rise of CO2 equivalent after 2015: from none to three times that of the scenario."""
 
 PEAKS = (2020, 2100)
 """Years after which CO2 equivalent may stay; in the last one it follows the scenario to the end."""

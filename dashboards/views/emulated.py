@@ -142,7 +142,8 @@ class EmulatedView(View):
         band = frames.bands[frames.bands["experiment_id"].isin(mine)].dropna(subset="low").sort_values("Year")
         band = band[band["Year"] >= years[0]].drop_duplicates("Year")
         if state.pathway in set(frames.bands["experiment_id"]) and len(band):
-            made.append(Curve(f"models of the report: {frames.centre}, range", band["Year"].to_numpy(),
+            said = f"models of the report: {frames.centre}, {figures.band(self.session.report)}"
+            made.append(Curve(said, band["Year"].to_numpy(),
                               band["centre"].to_numpy(), PAINTS[6], low=band["low"].to_numpy(),
                               high=band["high"].to_numpy()))  # fmt: skip
             lines = frames.lines[frames.lines["experiment_id"].isin(mine) & (frames.lines["Year"] >= years[0])]
@@ -152,7 +153,7 @@ class EmulatedView(View):
                     made.append(Curve(f"{state.source} itself", line["Year"].to_numpy(), line["value"].to_numpy(),
                                       PAINTS[7], width=1.5))  # fmt: skip
         made += [Curve("", years, member, PAINTS[0], width=0.8) for member in values]
-        made.append(Curve(f"emulated: mean, range of {len(values)}", years, values.mean(0), PAINTS[0],
+        made.append(Curve(f"emulated: mean, lowest to highest of {len(values)}", years, values.mean(0), PAINTS[0],
                           low=values.min(0), high=values.max(0), width=2.4))  # fmt: skip
         return made
 

@@ -94,7 +94,8 @@ class LandView(View):
         for _, line in lines.groupby("model"):
             line = line.sort_values("Year")
             made.append(Curve("", line["Year"].to_numpy(), line["value"].to_numpy(), tint, width=0.8))
-        made.append(Curve(f"models: {frames.centre}, range", band["Year"].to_numpy(), band["centre"].to_numpy(), tint,
+        said = f"models: {frames.centre}, {figures.band(report)}"
+        made.append(Curve(said, band["Year"].to_numpy(), band["centre"].to_numpy(), tint,
                           low=band["low"].to_numpy(), high=band["high"].to_numpy(), width=2.6))  # fmt: skip
         for number, (said, table) in enumerate(self.runs()):
             name = f"{said.split(':')[0]}, simulated"
@@ -117,8 +118,8 @@ class LandView(View):
         each = figures.unit(report).factor * found.mean("member_id").values
         each = each[np.isfinite(each)]
         unit, period = figures.unit(report).name, self.period
-        said = f"No model has a number for {period}." if not each.size else (
-            f"{each.size} models in {period}: {each.min():.3g} to {each.max():.3g} {unit}.")  # fmt: skip
+        ends = f"{each.min():.3g} to {each.max():.3g} {unit}, lowest to highest" if each.size else ""
+        said = f"{each.size} models in {period}: {ends}." if ends else f"No model has a number for {period}."
         number = len(self.runs())
         if number:
             return f"{said} Beside them {number} simulated {'run' if number == 1 else 'runs'}, without a vote."

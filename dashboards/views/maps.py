@@ -17,7 +17,7 @@ from dashboards.view import View
 from spread import figures
 from spread.errors import one_line
 from spread.figures.findings import FINDINGS
-from spread.figures.maps import colour_maps
+from spread.figures.maps import colour_maps, judged
 from spread.vocabulary import VARIABLES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class MapsView(View):
         self.head.object = f"<h2>{escape(title)}</h2><p class='lead'>{escape(lead)}</p>"
         robust = not state.model and count > 0
         base = report.across.attrs["base_period"]
-        said = "Mean change" + (", hatched where it is not robust" if robust else "")
+        said = judged(maps) if robust else "Mean change"
         said = f"Change of {state.model}" if state.model else said
         self.left_head.object = f"<h3>{escape(said)}</h3>"
         self.right_head.object = f"<h3>How far {'runs' if report.study.votes == 'all' else 'models'} differ</h3>"
@@ -93,23 +93,27 @@ class MapsView(View):
         """Python that remakes the maps of all scenarios."""
         state = self.session.state
         return f"import spread, spread.figures\nreport = spread.Report.load({self.session.results.folder.name!r})\n" + (
-            f"spread.figures.change_maps(report, {state.moment!r}, {state.season!r})"
+            f"spread.figures.change_maps(report, {state.moment!r}, {state.season!r}"
+            + (f", model={state.model!r})" if state.model else ")")
         )
 
     def picture(self) -> Any:
         """The maps of all scenarios for print."""
         state = self.session.state
         try:
-            return figures.change_maps(self.session.results.report, state.moment, state.season)
+            return figures.change_maps(self.session.results.report, state.moment, state.season, state.model or None)
         except (OSError, KeyError, ValueError) as error:
             self._shown()  # says it where the maps are at fault
             raise Stale(f"The maps of the report cannot be read any more: {one_line(error)}.") from error
 
     def table(self) -> pd.DataFrame:
-        """A row a cell."""
+        """A row a cell, in the unit of the page."""
         names = ["mean", "sd", "count", "agreement", "robustness"]
-        maps = self._shown()
-        return maps[[n for n in names if n in maps]].reset_coords(drop=True).to_dataframe().reset_index()
+        maps, unit = self._shown(), figures.unit(self.session.results.report)
+        table = maps[[n for n in names if n in maps]].reset_coords(drop=True).to_dataframe().reset_index()
+        table[["mean", "sd"]] *= unit.factor
+        table.insert(2, "units", unit.name)
+        return table
 
     def dataset(self) -> xr.Dataset:
         """The maps shown with their bounds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,13 @@ class SpreadView(View):
         self.frames, self.ends = self.plume.show(
             report, *self.session.results.frames(state), state.assessed, constrained
         )
-        headline = _headline(report, state.period, self.ends, constrained is not None)
+        voting = None if constrained is None else constrained.set_index("experiment_id")["count"].to_dict()
+        headline = _headline(report, state.period, self.ends, voting)
         title = figures.title(report, state.region, state.season)
         self.head.object = (
-            f"<h2>{escape(title)}</h2><p class='lead'>{escape(headline)}</p>" + _said(refusal) + self._cards(report)
+            f"<h2>{escape(title)}</h2><p class='lead'>{escape(headline)}</p>"
+            + _said(refusal)
+            + self._cards(report, voting)
         )
         what = "constrained" if constrained is not None else figures.band(report)
         grey = "; grey: assessed by AR6" if self.ends.bands["assessed_best"].notna().any() else ""
@@ -94,7 +98,7 @@ class SpreadView(View):
         frame = figures.range_frame(found)
         return frame[frame["estimate"] == "constrained"], ""
 
-    def _cards(self, report: Report) -> str:
+    def _cards(self, report: Report, voting: Mapping[Any, int] | None) -> str:
         unit, cards = figures.unit(report), []
         for row in self.ends.bands.to_dict("records"):
             experiment = str(row["experiment_id"])
@@ -103,7 +107,7 @@ class SpreadView(View):
             cards.append(
                 f"<li style='--paint: {tint}'>{escape(figures.label(experiment))}"
                 f"<b>{_number(row['centre'])} {escape(unit.name)}</b><span>{between}<br>"
-                f"{escape(figures.voters(report, int(row['count'])))}</span></li>"
+                f"{escape(_voters(report, row, voting))}</span></li>"
             )
         return f"<ul class='cards'>{''.join(cards)}</ul>"
 
@@ -174,6 +178,8 @@ class SpreadView(View):
         across = report.across.sel(where).rename({name: f"period_{name}" for name in report.across.data_vars})
         anomaly = report.yearly["anomaly"].sel(where).reset_coords(drop=True)
         found = xr.merge([anomaly, plume, across], compat="override", combine_attrs="drop")
+        for name in found.data_vars:
+            found[name].attrs["units"] = "1" if str(name).endswith(_NUMBERS) else report.change["change"].attrs["units"]
         attrs = {
             "base_period": report.across.attrs["base_period"],
             "region": state.region,
@@ -182,6 +188,10 @@ class SpreadView(View):
             "variable_id": report.study.variable_id,
         }
         return found.assign_attrs(attrs)
+
+
+_NUMBERS = ("count", "effective_number")
+"""Statistics without a unit."""
 
 
 def _said(refusal: str) -> str:
@@ -195,13 +205,21 @@ def _number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def _headline(report: Report, period: str, ends: Frames, constrained: bool) -> str:
+def _voters(report: Report, row: Mapping[Any, Any], voting: Mapping[Any, int] | None) -> str:
+    """Who counts in a bar; in a constrained one each model once, whoever has a vote elsewhere."""
+    if voting is None:
+        return figures.voters(report, int(row["count"]))
+    count = int(voting.get(str(row["experiment_id"]), 0))
+    return f"{count} model" if count == 1 else f"{count} models"
+
+
+def _headline(report: Report, period: str, ends: Frames, voting: Mapping[Any, int] | None) -> str:
     """The answer in a sentence or two."""
     bands = ends.bands[ends.bands["count"] > 0]
     unit = figures.unit(report).name
     if bands.empty:
         return f"No model has a number for {period}."
-    who = figures.voters(report, int(bands["count"].max()))
+    who = _voters(report, max(bands.to_dict("records"), key=lambda row: int(row["count"])), voting)
     base = report.across.attrs["base_period"]
     text = f"By {period}, {who} against {base}: "
     first, last = bands.iloc[0], bands.iloc[-1]
@@ -209,12 +227,15 @@ def _headline(report: Report, period: str, ends: Frames, constrained: bool) -> s
     text += " and ".join(
         f"{_number(row['centre'])} {unit} under {figures.label(row['experiment_id'])}" for row in ends_
     )
-    text += f" ({ends.centre}{', constrained' if constrained else ''})."
+    text += f" ({ends.centre}{'' if voting is None else ', constrained'})."
     width = bands["high"] - bands["low"]
     if width.notna().any() and width.max() > 0:
         at = bands.iloc[int(width.fillna(-1.0).to_numpy().argmax())]
-        text += f" They disagree most under {figures.label(at['experiment_id'])}, by {_number(width.max())} {unit}"
-        text += f" ({figures.band(report)})."
+        where, much = figures.label(at["experiment_id"]), f"{_number(width.max())} {unit}"
+        if voting is None:
+            text += f" They disagree most under {where}, by {much} ({figures.band(report)})."
+        else:
+            text += f" The constrained range ({figures.band(report)}) is widest under {where}: {much}."
     return text
 
 

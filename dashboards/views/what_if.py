@@ -78,7 +78,7 @@ class WhatIfView(View):
     def _make_fields(self) -> None:
         slider: dict[str, Any] = {"stylesheets": [FIELD], "margin": 0, "width": 300}
         self.fields: dict[str, Any] = {
-            "scale": pn.widgets.FloatSlider(name="Rise of CO\u2082e after 2014, times", start=SCALES[0], end=SCALES[1],
+            "scale": pn.widgets.FloatSlider(name="Rise of CO\u2082e after 2015, times", start=SCALES[0], end=SCALES[1],
                                             step=0.05, value=1.0, **slider),
             "peak": pn.widgets.IntSlider(name="Year of peak (2100: none)", start=PEAKS[0], end=PEAKS[1], step=5,
                                          value=PEAKS[1], **slider),
@@ -188,8 +188,8 @@ class WhatIfView(View):
         """What the pathway is, in a sentence."""
         state, found = self.session.state, self.warming
         scale, peak = departure(state.scale, state.peak)
-        how = f"{scale:g} times the rise of {figures.label(state.pathway)} after 2014"
-        how += f", no rise after {peak}" if peak is not None else ""
+        how = f"{scale:g} times the rise of {figures.label(state.pathway)} after 2015"
+        how += f", constant after {peak}" if peak is not None else ""
         return f"{how}: {found.co2e[-1]:.0f} ppm CO\u2082e in 2100 instead of {found.own_co2e[-1]:.0f} ppm."
 
     def curves(self) -> list[Curve]:
@@ -306,15 +306,19 @@ class WhatIfView(View):
         if self.session.shelf.emulating is not None:
             scale, peak = departure(state.scale, state.peak)
             lines += [
-                "import numpy as np", "from spread.coupled import pathway", "from spread.emulator import load",
+                "import numpy as np", "from dashboards.calculating.working import annual",
+                "from spread.coupled import pathway", "from spread.emulator import load",
                 "from spread.simulate.emulating import emulate", "",
                 f"emulator = load({self._emulating.file.name!r})",
                 f"path = pathway({state.pathway!r}, scale={scale!r}, peak={peak!r})", "middle = np.full(251, 0.5)",
                 "warming = {m: emulator.warming(m, path.forcing, path.years, middle) for m in emulator.facts.models}",
                 f"path = pathway({state.pathway!r}, np.arange(1850, {LATE[1] + 2}), {scale!r}, {peak!r})",
-                f"late = emulate(emulator, {state.source!r}, {state.pathway!r}, {LATE},"
-                f" members={MAP_MEMBERS}, coherent=True,"
-                + (" pathway=path)" if self.warming.flags else ")"),
+                f"now = emulate(emulator, {state.source!r}, 'historical', {BASE}, members={MAP_MEMBERS},"
+                " coherent=True)",
+                f"late = emulate(emulator, {state.source!r}, {state.pathway!r}, {LATE}, members={MAP_MEMBERS},"
+                f" coherent=True{', pathway=path' if self.warming.flags else ''})",
+                f"now, late = annual(now, {BASE}).tas, annual(late, {LATE}).tas",
+                "change = late.mean((0, 1), dtype=float) - now.mean((0, 1), dtype=float)",
             ]  # fmt: skip
         if self.session.shelf.emulating is not None or state.change != "warming":
             lines += [
@@ -323,7 +327,8 @@ class WhatIfView(View):
                 "setup = counterfactual.Setup.of(", f"    drivers(forcing_of('site', {working.LATITUDE:g})),"
                 f" spin_up=SpinUp(), drawing=counterfactual.Drawing({state.draws}, {working.SEED}))",
                 f"pair = counterfactual.whatif(setup, counterfactual.named({self.change!r}))",
-                "ranges = counterfactual.ranges(counterfactual.differences(pair))",
+                "last = counterfactual.differences(pair).isel(year=slice(-10, None)).mean('year', keep_attrs=True)",
+                "ranges = counterfactual.ranges(last)",
             ]  # fmt: skip
         return "\n".join(lines)
 

@@ -18,13 +18,14 @@ from dashboards.view import View
 from spread import ensemble, figures
 from spread.errors import NotFound
 from spread.figures.drawing import Backend
-from spread.figures.findings import FINDINGS, level_table, sensitivity_table
+from spread.figures.findings import FINDINGS, constraint, level_table, sensitivity_table
 from spread.report import Report
 
 if TYPE_CHECKING:
     from dashboards.session import Session
 
-_NEEDS_REGION = ("partition",)
+_NEEDS = {"region": "partition", "period": "constraint"}
+"""Choices that matter to one answer only."""
 
 
 class WhyView(View):
@@ -32,7 +33,7 @@ class WhyView(View):
 
     name = "why"
     title = "Why"
-    uses = ("answer", "region", "base", "votes")
+    uses = ("answer", "region", "period", "base", "votes")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -44,8 +45,8 @@ class WhyView(View):
 
     @classmethod
     def needs(cls, state: State) -> tuple[str, ...]:
-        """A region matters to the partition only."""
-        return cls.uses if state.answer in _NEEDS_REGION else tuple(name for name in cls.uses if name != "region")
+        """A region matters to the partition only, a period to the constraint."""
+        return tuple(name for name in cls.uses if _NEEDS.get(name, state.answer) == state.answer)
 
     @property
     def report(self) -> Report:
@@ -73,13 +74,20 @@ class WhyView(View):
         self.taken.update()
 
     def _words(self, report: Report, name: str) -> str:
+        state = self.session.state
         if name == "partition":
-            return _partition_words(report, self.session.state.region)
-        return FINDINGS[name](report) if name in FINDINGS else ""
+            said = _partition_words(report, state.region)
+        elif name == "constraint":
+            said = constraint(report, state.period)
+        else:
+            said = FINDINGS[name](report) if name in FINDINGS else ""
+        if state.votes == "weighted" and name in _EQUAL:
+            said += " Models have equal votes here: weights do not enter."
+        return said.strip()
 
     def _draw(self, report: Report, name: str, backend: Backend) -> Any:
         self._must_be_there(report, name)
-        return _DRAWN[name](report, self.session.state.region, backend)
+        return _DRAWN[name](report, self.session.state, backend)
 
     def _must_be_there(self, report: Report, name: str) -> None:
         if name not in report.answers:
@@ -97,7 +105,7 @@ class WhyView(View):
     def call(self) -> str:
         """Python that remakes the figure."""
         state = self.session.state
-        return f"{calls.load(self.session.results, state)}\n{_CALLS[state.answer](self.report, state.region)}"
+        return f"{calls.load(self.session.results, state)}\n{_CALLS[state.answer](self.report, state)}"
 
     def picture(self) -> Any:
         """The figure for print."""
@@ -126,6 +134,9 @@ _QUESTIONS = {
     "weights": "Which models deserve weight?",
 }
 
+_EQUAL = ("partition", "warming_levels", "constraint")
+"""Answers in which every model counts once, whoever has a vote elsewhere."""
+
 _COLUMNS = {
     "partition": ["share", "variance"],
     "warming_levels": ["quantiles", "votes_reached", "votes"],
@@ -145,48 +156,54 @@ def _partition_words(report: Report, region: str) -> str:
     return f"The largest source of uncertainty: {', '.join(parts)}." if parts else ""
 
 
-def _levels(report: Report, region: str, backend: Backend) -> Any:
+def _levels(report: Report, state: State, backend: Backend) -> Any:
     votes: Literal["median", "all"] = "all" if report.study.votes == "all" else "median"
     crossings = report.answers["warming_levels"]
     return figures.warming_level_timeline(crossings, backend=backend, members=votes, synthetic=report.synthetic)
 
 
-def _constraint(report: Report, region: str, backend: Backend) -> Any:
-    found = report.answers["constraint"].isel(period=0)
-    known = ensemble.assessed_ranges(report.study) if str(found["period"].item()) == "2081-2100" else {}
-    return figures.constrained_ranges(found, known, backend)
+def _constraint(report: Report, state: State, backend: Backend) -> Any:
+    found = report.answers["constraint"].sel(period=state.period)
+    return figures.constrained_ranges(found, _assessed(report, state), backend)
 
 
-def _weights(report: Report, region: str, backend: Backend) -> Any:
+def _assessed(report: Report, state: State) -> dict[str, Any]:
+    """What AR6 assessed, of the one period for which it did."""
+    return dict(ensemble.assessed_ranges(report.study)) if state.period == "2081-2100" else {}
+
+
+def _weights(report: Report, state: State, backend: Backend) -> Any:
     weights = report.answers["weights"]["weights"].assign_attrs(synthetic=str(report.synthetic).lower())
     return figures.model_weights(weights, backend)
 
 
-_DRAWN: dict[str, Callable[[Report, str, Backend], Any]] = {
-    "partition": lambda report, region, backend: figures.partition_stack(
-        report.answers["partition"], backend, region=region),
+_DRAWN: dict[str, Callable[[Report, State, Backend], Any]] = {
+    "partition": lambda report, state, backend: figures.partition_stack(
+        report.answers["partition"], backend, region=state.region),
     "warming_levels": _levels,
-    "sensitivity": lambda report, region, backend: figures.gregory_plot(
+    "sensitivity": lambda report, state, backend: figures.gregory_plot(
         report.answers["sensitivity"], backend=backend, synthetic=report.synthetic),
     "constraint": _constraint,
     "weights": _weights,
 }  # fmt: skip
 
-_CALLS: dict[str, Callable[[Report, str], str]] = {
-    "partition": lambda report, region: (
-        f"spread.figures.partition_stack(report.answers['partition'], region={region!r})"
+_CALLS: dict[str, Callable[[Report, State], str]] = {
+    "partition": lambda report, state: (
+        f"spread.figures.partition_stack(report.answers['partition'], region={state.region!r})"
     ),
-    "warming_levels": lambda report, region: (
+    "warming_levels": lambda report, state: (
         "spread.figures.warming_level_timeline(report.answers['warming_levels'], "
         f"members={'all' if report.study.votes == 'all' else 'median'!r}, synthetic={report.synthetic})"
     ),
-    "sensitivity": lambda report, region: (
+    "sensitivity": lambda report, state: (
         f"spread.figures.gregory_plot(report.answers['sensitivity'], synthetic={report.synthetic})"
     ),
-    "constraint": lambda report, region: (
-        "spread.figures.constrained_ranges(report.answers['constraint'].isel(period=0))"
+    "constraint": lambda report, state: (
+        ("known = spread.ensemble.assessed_ranges(report.study)\n" if _assessed(report, state) else "")
+        + f"spread.figures.constrained_ranges(report.answers['constraint'].sel(period={state.period!r})"
+        + (", known)" if _assessed(report, state) else ")")
     ),
-    "weights": lambda report, region: "spread.figures.model_weights(report.answers['weights']['weights'])",
+    "weights": lambda report, state: "spread.figures.model_weights(report.answers['weights']['weights'])",
 }
 
 

@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     sample.add_argument("--years", nargs=2, type=int, default=(2015, 2100), metavar=("FIRST", "LAST"))
     sample.add_argument("--members", type=int, default=10, metavar="N", help="(default: 10)")
     sample.add_argument("--coherent", action="store_true", help="steps that follow each other are alike")
-    sample.add_argument("--scale", type=float, default=1.0, help="of the rise of CO2e after 2014 (default: 1)")
+    sample.add_argument("--scale", type=float, default=1.0, help="of the rise of CO2e after 2015 (default: 1)")
     sample.add_argument("--peak", type=int, metavar="YEAR", help="after which CO2e stays")
     sample.add_argument("--out", type=Path, default=Path("emulated"), help="folder (default: ./emulated)")
     sample.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")

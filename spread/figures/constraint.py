@@ -151,8 +151,10 @@ def _heading(constraint: xr.Dataset, frame: pd.DataFrame) -> Heading:
     said += f", correlation {_span(frame['correlation'], '.2f')}"
     said += "; grey: assessed, AR6" if "assessed" in set(frame["estimate"]) else ""
     change = f"Change from {base}" if base else "Change"
+    period = str(constraint["period"].item()) if "period" in constraint.coords else ""
     return Heading(
-        "Future change: raw, constrained" + (", assessed" if "assessed" in said else ""),
+        f"Future change{f' by {period}' if period else ''}: raw, constrained"
+        + (", assessed" if "assessed" in said else ""),
         said + ".",
         "",
         f"{change} [{attrs['units']}]",

@@ -104,9 +104,10 @@ def _with_error(value: float, error: float) -> str:
     return (f"{value:.2f} ± {error:.2f}" if np.isfinite(error) else f"{value:.2f}").replace("-", "−")
 
 
-def constraint(report: Report) -> str:
-    """Raw and constrained ranges in the first period."""
-    found = report.answers["constraint"].isel(period=0)
+def constraint(report: Report, period: str | None = None) -> str:
+    """Raw and constrained ranges in a period; the first by default."""
+    found = report.answers["constraint"]
+    found = found.isel(period=0) if period is None else found.sel(period=period)
     quantiles = found["quantiles"]
     parts = []
     for experiment in map(str, found["experiment_id"].values):
@@ -116,20 +117,26 @@ def constraint(report: Report) -> str:
         parts.append(f"{label(experiment)} {raw} K raw, {constrained} K constrained")
     observed = report.study.observations
     name = observed.name if observed else ""
-    return f"By the trend of {name}: {'; '.join(parts)} ({ensemble.period_name(report.study.base_period)} as base)."
+    base = ensemble.period_name(report.study.base_period)
+    return f"Change by {found['period'].item()} against {base}, by the trend of {name}: {'; '.join(parts)}."
 
 
 def weights(report: Report) -> str:
     """What weights do to the mean change of the first region, season and period."""
-    found = report.answers["weights"]
+    found, study = report.answers["weights"], report.study
     at: dict[str, Any] = {"region": 0, "season": 0, "period": 0}
-    equal, weighted = report.across.isel(at), found.isel(at)
+    weighted, change = found.isel(at), report.change["change"].isel(at)
+    equal = ensemble.across(change, study.votes, study.quantiles, study.ddof)
+    once = "each run once" if study.votes == "all" else "each model once"
     parts = [
-        f"{label(str(e))} {float(equal['mean'].sel(experiment_id=e)):.2f} K with equal votes, "
+        f"{label(str(e))} {float(equal['mean'].sel(experiment_id=e)):.2f} K {once}, "
         f"{float(weighted['mean'].sel(experiment_id=e)):.2f} K weighted"
         for e in found["experiment_id"].values
     ]
-    return f"Mean change by {report.across['period'].values[0]}: {'; '.join(parts)}."
+    base = ensemble.period_name(study.base_period)
+    said = f"Mean change by {report.across['period'].values[0]} against {base}: {'; '.join(parts)}."
+    of = str(found.attrs.get("weights_base_period", base))
+    return said if of == base else f"{said} The weights themselves were made with {of} as base."
 
 
 def simulated(report: Report) -> str:

@@ -30,7 +30,9 @@ _GREY = "#444444"
 _STEPS = 8  # colours on each side of zero
 
 
-def change_maps(report: Report, period: str | None = None, season: str | None = None) -> Figure:
+def change_maps(
+    report: Report, period: str | None = None, season: str | None = None, model: str | None = None
+) -> Figure:
     """Draw maps of the change and of its spread across models, a row a scenario.
 
     Parameters
@@ -39,6 +41,8 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
         With maps.
     period, season : str, optional
         Which of its periods and seasons; the first by default.
+    model : str, optional
+        ``source_id`` of the one whose own change is drawn, in place of the mean across models.
 
     Returns
     -------
@@ -48,12 +52,14 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
     Raises
     ------
     BadStudy
-        If the report has no maps, or no such period or season.
+        If the report has no maps, or no such period, season or model.
     """
     from matplotlib.figure import Figure
 
     period, season = period_of(report, period), one_of(report, "season", season)
     maps = maps_of(report).sel(period=period, season=season)
+    if model is not None:
+        maps = _of_one(maps, model, report)
     shown = unit(report)
     some = (maps["count"].max(["lat", "lon"]) > 0).values  # a level of warming may be crossed by nobody
     maps = maps.isel(experiment_id=some if some.any() else slice(1))
@@ -73,18 +79,54 @@ def change_maps(report: Report, period: str | None = None, season: str | None = 
             colours = _colours(report, column, levels)
             drawn.append(_draw(axes, at, values, levels, colours))
             if column == 0:
-                _hatch(axes, at)
-                axes.set_title(f"{label(experiment)}, {voters(report, count)}", loc="left", fontsize=9)
+                if model is None:
+                    _hatch(axes, at)
+                who = voters(report, count) if model is None else model
+                axes.set_title(f"{label(experiment)}, {who}", loc="left", fontsize=9)
     headline(figure, report, period, season, height)
-    for column, (words, where) in enumerate(zip(_captions(report, shown), drawn[:2], strict=True)):
+    above = (judged(maps) if model is None else f"Change of {model}", "How far models differ")
+    for column, (words, where) in enumerate(zip(_captions(report, shown, model), drawn[:2], strict=True)):
         bar = figure.add_axes(((0.5 + 4.75 * column) / _WIDTH, 0.78 / height, 3.85 / _WIDTH, 0.13 / height))
         figure.colorbar(where, cax=bar, orientation="horizontal", extend="both" if column == 0 else "max")
         bar.set_xlabel(words, fontsize=9)
         bar.tick_params(labelsize=8.5)
-        heading = ("Mean change, hatched where it is not robust", "How far they differ")[column]
-        figure.text((0.15 + 4.75 * column) / _WIDTH, 1 - 0.68 / height, heading, fontsize=10, va="top", color=_GREY)
-    _legend(figure, report, height)
+        figure.text(
+            (0.15 + 4.75 * column) / _WIDTH, 1 - 0.68 / height, above[column], fontsize=10, va="top", color=_GREY
+        )
+    if model is None:
+        _legend(figure, report, height)
     return figure
+
+
+def _of_one(maps: xr.Dataset, model: str, report: Report) -> xr.Dataset:
+    """The change of one model in place of the mean, where it has one."""
+    known = [str(name) for name in maps["source_id"].values]
+    if model not in known:
+        raise BadStudy(f"maps of report {report.study.name!r}: no model {model!r}, {did_you_mean(model, known)}")
+    own = maps["change"].sel(source_id=model).astype(np.float64).mean("member_id")
+    return maps.assign(mean=own, count=maps["count"].where(own.notnull(), 0))
+
+
+def judged(maps: xr.Dataset) -> str:
+    """Heading of a mean change: what hatching says, and where there are too few models for it to say anything.
+
+    Parameters
+    ----------
+    maps : xarray.Dataset
+        With ``mean`` and ``robustness``.
+    """
+    there = maps["mean"].notnull()
+    meanings = str(maps["robustness"].attrs["flag_meanings"]).split()
+    value = maps["robustness"].attrs["flag_values"][meanings.index("too_few_models")]
+    cells = int(there.sum())
+    few = int(((maps["robustness"] == value) & there).sum())
+    if few == 0:
+        return "Mean change, hatched where it is not robust"
+    if few == cells:
+        return "Mean change; too few models or years to judge how robust it is"
+    return (
+        f"Mean change, hatched where it is not robust ({max(1, round(100 * few / cells))} % of cells: too few models)"
+    )
 
 
 def maps_of(report: Report) -> xr.Dataset:
@@ -102,9 +144,9 @@ def period_of(report: Report, period: str | None) -> str:
     return period or known[0]
 
 
-def _captions(report: Report, shown: Unit) -> tuple[str, str]:
+def _captions(report: Report, shown: Unit, model: str | None = None) -> tuple[str, str]:
     return (
-        f"mean change from {report.across.attrs['base_period']} [{shown.name}]",
+        f"{'mean ' if model is None else ''}change from {report.across.attrs['base_period']} [{shown.name}]",
         f"standard deviation across {'runs' if report.study.votes == 'all' else 'models'} [{shown.name}]",
     )
 

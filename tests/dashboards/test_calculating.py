@@ -20,7 +20,7 @@ from dashboards.calculating import working
 from dashboards.calculating.emulating import LATE, MEMBERS, Emulating, departure
 from dashboards.calculating.jobs import BUSY, LOST, Job
 from dashboards.drawing.scores import score_frame
-from dashboards.drawing.site import SHOWN, land_table
+from dashboards.drawing.site import SHOWN, land_table, shown_unit
 from dashboards.results import Shelf
 from dashboards.session import Session
 from dashboards.state import CHANGES, DRAWS, Offers, State
@@ -132,7 +132,7 @@ def test_the_emulated_view_shows_what_was_drawn(shelf):
     assert len(view.globes) == len(view.maps) == 3
     assert str(float(own[SAMPLED])) in view.call()
     assert view.picture() is not None
-    assert set(view.table()["curve"]) >= {f"emulated: mean, range of {MEMBERS}"}
+    assert set(view.table()["curve"]) >= {f"emulated: mean, lowest to highest of {MEMBERS}"}
 
 
 def test_an_unknown_scenario_is_flagged(shelf):
@@ -181,6 +181,37 @@ def test_the_site_answers_with_the_public_calls(shelf):
     row = land_table(pair).set_index("variable").loc["gpp"]
     assert row["low"] / row["high"] == pytest.approx(np.quantile(last, 0.05) / np.quantile(last, 0.95), rel=1e-4)
     assert "precipitation -30 %" in view.land_found.object
+
+
+def test_the_python_of_a_what_if_gives_the_map_and_the_table(shelf, monkeypatch):
+    session = session_of(shelf, view="what-if", pathway="ssp585", scale="0.5", change="no-fire", draws="4")
+    view = session.view()
+    made = [step(*given) for _, step, given in view.steps()]
+    view._keep(view.key, made)
+    view.land = Job(Here())
+    view.simulate()
+    assert "0.5 times the rise of SSP5-8.5 after 2015: " in view.words()
+    monkeypatch.chdir(shelf.emulating.file.parent)
+    names = {}
+    exec(view.call(), names)
+    np.testing.assert_allclose(names["change"], view.dataset()["change"].values, atol=1e-6)
+    rows = land_table(view._pair()).set_index("variable")
+    for name in SHOWN:
+        factor = shown_unit(name)[0]
+        np.testing.assert_allclose(
+            factor * names["ranges"][name].values, rows.loc[name, ["low", "median", "high"]].to_numpy(float),
+            rtol=1e-6, atol=1e-12,
+        )  # fmt: skip
+
+
+def test_a_pathway_is_said_as_it_is(shelf):
+    flat = shelf.emulating.warming("ssp585", 0.0, 2100)
+    own = shelf.emulating.warming("ssp585", 1.0, 2100)
+    (last,) = np.flatnonzero(np.isclose(own.co2e[1:], flat.co2e[-1], rtol=1e-12, atol=0))[-1:] + 1
+    assert int(own.years[last]) == 2015
+    words = session_of(shelf, view="what-if", pathway="ssp119", peak="2040").view().words()
+    assert "constant after 2040" in words
+    assert "no rise" not in words
 
 
 def test_every_change_on_offer_has_a_name_that_is_read():

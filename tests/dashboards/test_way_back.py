@@ -34,6 +34,6 @@ def test_what_is_chosen_is_said(chromium, calculating_server):
     page.wait_for_timeout(1200)
     pressed = page.get_by_role("button", pressed=True).all_text_contents()
     assert "What if" in pressed
-    assert page.get_by_role("slider", name="Rise of CO₂e after 2014, times").count() == 1
+    assert page.get_by_role("slider", name="Rise of CO₂e after 2015, times").count() == 1
     assert page.get_by_role("slider", name="Year of peak (2100").count() == 1
     visit.close()
