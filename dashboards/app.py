@@ -44,6 +44,9 @@ MAXIMUM_MESSAGE = 1 << 20
 MAXIMUM_REQUEST = 1 << 16
 """Bytes of a request's body and of its header."""
 
+_THEME = "spread-theme"
+"""Cookie of the choice of light or dark, the only one that is read."""
+
 _THEMES = {"light": "dark", "dark": "light"}
 
 
@@ -66,7 +69,7 @@ class Page:
 
     def make(self) -> pn.Template:
         """Make a page; whatever goes wrong is a sentence on it."""
-        theme = str(pn.state.cookies.get("spread-theme", ""))  # of a token that somebody made, it may be anything
+        theme = str(pn.state.cookies.get(_THEME, ""))  # of a token that somebody made, it may be anything
         theme = theme if theme in _THEMES else "light"
         if not self._admitted():
             return _page_of_words("Too many pages of this dashboard are open. Try again in a minute.", theme)
@@ -174,6 +177,8 @@ def options(
         "websocket_origin": list(origins) or own, "prefix": prefix, "show": show,
         "title": "spread", "verbose": False, "websocket_max_message_size": MAXIMUM_MESSAGE,
         "check_unused_sessions_milliseconds": 5000, "unused_session_lifetime_milliseconds": 15000,
+        # a session's token lies in its page: no login of a proxy or hub may be in it
+        "include_headers": [], "include_cookies": [_THEME],
         "keep_alive_milliseconds": 20000, "session_token_expiration": 300,
         "http_server_kwargs": {"max_body_size": MAXIMUM_REQUEST, "max_header_size": MAXIMUM_REQUEST},
     }  # fmt: skip

@@ -51,6 +51,8 @@ def serve_under_jupyter() -> dict[str, Any]:
     """
     return {
         "command": [sys.executable, "-m", "dashboards.launcher", "{unix_socket}", "--prefix", "{base_url}spread"],
+        # what lies in the user's home, where servers are started, is not imported in place of a library
+        "environment": {"PYTHONSAFEPATH": "1"},
         "unix_socket": True,
         "absolute_url": True,
         "timeout": _STARTING,

@@ -213,7 +213,7 @@ def read_query(arguments: Mapping[str, Sequence[bytes]]) -> tuple[dict[str, str]
     refused = []
     for name, values in list(arguments.items())[:50]:
         if name not in known:
-            if name != "theme" and not name.startswith("bokeh-"):
+            if name not in _OTHERS and not name.startswith("bokeh-"):
                 refused.append(f"{_shown(name)}: there is no such choice")
             continue
         try:
@@ -227,6 +227,9 @@ def read_query(arguments: Mapping[str, Sequence[bytes]]) -> tuple[dict[str, str]
         found[name] = value
     return found, refused
 
+
+_OTHERS = ("theme", "token")
+"""Not choices, and no breach: the theme is a cookie, a token is what Binder's links to a server end with."""
 
 _SPANS = {
     "scale": f"a number from {SCALES[0]:g} to {SCALES[1]:g}", "peak": f"a year from {PEAKS[0]} to {PEAKS[1]}",

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, override
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,15 +148,15 @@ class FolderCache(ArrayCache):
     def write(self, key: str, data: bytes) -> None:
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        aside = path.parent / f".writing-{uuid4().hex}"
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(aside, "xb") as file:  # readable as any other file is: users may share a cache
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
         except BaseException:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
 
@@ -168,8 +168,8 @@ class FolderCache(ArrayCache):
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
                     removed += 1
-            except FileNotFoundError:
-                continue  # its writer finished, or another sweep was faster
+            except OSError:
+                continue  # its writer finished, another sweep was faster, or it is another user's
         return removed
 
 
@@ -247,7 +247,7 @@ def open_cache(where: str | Path | None = None, options: Options | None = None) 
         The cache; nothing is made or asked before it is used.
     """
     where = str(where or os.environ.get("SPREAD_CACHE") or _user_folder())
-    return BucketCache(where, options) if "://" in where else FolderCache(where)
+    return BucketCache(where, options) if "://" in where else FolderCache(Path(where).expanduser())
 
 
 def _encode(key: str, array: NDArray[np.float64]) -> bytes:

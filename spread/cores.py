@@ -132,7 +132,17 @@ def memory_available() -> int:
         limit, used = (_GROUP / "memory.max").read_text().strip(), int((_GROUP / "memory.current").read_text())
     except (OSError, ValueError):
         return free
-    return free if limit == "max" else min(free, max(0, int(limit) - used))
+    return free if limit == "max" else min(free, max(0, int(limit) - used + _given_back(_GROUP)))
+
+
+def _given_back(group: Path) -> int:
+    """Bytes that count as used and are given back when somebody needs them: copies of files that were read."""
+    try:
+        lines = (group / "memory.stat").read_text().splitlines()
+        counts = {name: int(value) for name, value in (line.split() for line in lines)}
+    except (OSError, ValueError):
+        return 0
+    return counts.get("inactive_file", 0) + counts.get("slab_reclaimable", 0)
 
 
 def memory_for(chunk: int) -> int:

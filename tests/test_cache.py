@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from spread import flow
-from spread.cache import FolderCache, key_of
+from spread.cache import FolderCache, key_of, open_cache
 from spread.study import Study
 
 KEYS = [key_of({"n": n}) for n in range(5)]
@@ -67,6 +67,27 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         FolderCache(tmp_path).put(KEYS[0], array_of(KEYS[0]))
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_who_shares_a_cache_reads_what_others_wrote(tmp_path, monkeypatch):
+    before = os.umask(0o022)
+    try:
+        cache = FolderCache(tmp_path)
+        cache.put(KEYS[0], array_of(KEYS[0]))
+    finally:
+        os.umask(before)
+    assert cache.path(KEYS[0]).stat().st_mode & 0o777 == 0o644
+    orphan = cache.path(KEYS[0]).parent / ".writing-of-another-user"
+    orphan.touch()
+    os.utime(orphan, (0, 0))
+    monkeypatch.setattr("pathlib.Path.unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not yours")))
+    assert cache.sweep() == 0
+
+
+def test_a_cache_below_the_home_folder_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SPREAD_CACHE", "~/arrays")
+    assert open_cache().folder == tmp_path / "arrays"
 
 
 def test_only_old_orphans_are_swept(tmp_path):

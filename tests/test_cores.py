@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 
 from spread import cores
@@ -140,3 +141,13 @@ def test_the_memory_of_a_container_counts(eight):
     assert cores.memory_available() == 600_000
     (eight / "memory.max").write_text("max\n")
     assert cores.memory_available() > 1 << 20
+
+
+def test_copies_of_files_are_given_back(eight):
+    (eight / "memory.max").write_text("4000000000\n")
+    (eight / "memory.current").write_text("3900000000\n")
+    assert cores.memory_available() == 100_000_000
+    (eight / "memory.stat").write_text(
+        "anon 800000000\nfile 3100000000\ninactive_file 3000000000\nslab_reclaimable 50000000\n"
+    )
+    assert cores.memory_available() == min(3_150_000_000, psutil.virtual_memory().available)

@@ -7,6 +7,7 @@ there are. Only numbers and names that were checked go to it.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from concurrent.futures import CancelledError, Future
@@ -22,6 +23,8 @@ from dashboards.calculating.processes import Process
 
 if TYPE_CHECKING:
     from spread.cluster import ClusterExecutor, Held
+
+_log = logging.getLogger("spread.dashboard")
 
 LATITUDE = 50.0
 """Of the embedded site [degrees_north]."""
@@ -152,7 +155,10 @@ def land(name: str, draws: int) -> Any:
 
 
 class Workers:
-    """Who calculates: a process beside the server, or the workers of a dask cluster once :meth:`use` was called."""
+    """Who calculates: a process beside the server, or the workers of a dask cluster once :meth:`use` was called.
+
+    Where that cluster ends, such as one of Dask Gateway that was idle for too long, the process takes its place.
+    """
 
     def __init__(self) -> None:
         self.process = Process()
@@ -186,6 +192,9 @@ class Workers:
             Its result.
         """
         cluster = self.cluster
+        if cluster is not None and cluster.gone:
+            _log.error("the cluster %s is gone: what visitors ask for is calculated beside the server", cluster.where)
+            cluster = self.cluster = None
         if cluster is None:
             return self.process.submit(step, *given)
         return cluster.submit(step, *(self._hold(cluster, one) if isinstance(one, Path) else one for one in given))

@@ -92,6 +92,11 @@ class ClusterExecutor(Executor):
         """Where the dashboard of the scheduler is, unless it was told to have none; through the hub on a JupyterHub."""
         return str(self.client.dashboard_link)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the cluster has ended, or its connection has."""
+        return str(self.client.status) in ("closing", "closed")
+
     def workers(self) -> list[dict[str, Any]]:
         """What the scheduler knows of each worker now."""
         return list(self.client.scheduler_info(n_workers=-1)["workers"].values())

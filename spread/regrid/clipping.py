@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -9,7 +12,14 @@ from numpy.typing import NDArray
 _NO_LENGTH = 1e-26  # square of the length [rad] of a side that is none: corners at a pole differ by 1e-17
 
 
-@njit(cache=True, nogil=True)
+def _compiled(function: Callable[..., Any]) -> Any:
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder may be written to: compiled anew in each process
+        return njit(nogil=True)(function)
+
+
+@_compiled
 def common_areas(
     first: NDArray[np.int64],
     second: NDArray[np.int64],
@@ -76,7 +86,7 @@ def common_areas(
         out[pair] = _area(here, count) if count > 2 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _area(points: NDArray[np.float64], count: int) -> float:  # pragma: no cover - compiled
     ax, ay, az = points[0, 0], points[0, 1], points[0, 2]
     total = 0.0

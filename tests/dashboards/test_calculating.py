@@ -287,6 +287,26 @@ def test_a_cluster_draws_the_same_from_the_bytes_of_the_file(shelf, tmp_path):
     assert there.flags == here.flags
 
 
+def test_a_cluster_that_ends_is_replaced_by_the_process(caplog):
+    from distributed import LocalCluster
+
+    from spread.cluster import connected
+
+    workers = working.Workers()
+    options = {"n_workers": 1, "processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    try:
+        with LocalCluster(**options) as cluster, connected(cluster.scheduler_address) as executor:
+            workers.use(executor)
+            here = workers.submit(os.getpid).result(60)
+            assert here == os.getpid()
+            executor.client.close()
+            assert workers.submit(os.getpid).result(60) != here
+        assert workers.cluster is None
+        assert "is gone" in caplog.text
+    finally:
+        workers.close()
+
+
 BAD = {
     "scale": ["nan", "inf", "-1", "3.01", "1e9", "1e0", "", "0x1", "１", "__import__('os')", math.nan, math.inf, True],
     "peak": ["1800", "2101", "nan", "2050.5", "99999999999", "-2050", "", "2050;"],

@@ -95,6 +95,7 @@ def test_another_report_keeps_what_it_offers_too():
 
 
 def test_what_is_refused_is_said_in_short():
+    assert read_query({"token": [b"of Binder"], "theme": [b"dark"], "bokeh-session-id": [b"x"]}) == ({}, [])
     _, refused = read_query({"region": [b"x" * (LONGEST + 1)], "base": [b"\xff"], "season": [b"a\x00"], "path": [b"/"]})
     assert len(refused) == 4
     assert max(map(len, refused)) < 2 * LONGEST

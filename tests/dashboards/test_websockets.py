@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 
 from bokeh.models import ColumnDataSource
+from bokeh.util.token import get_token_payload
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -103,6 +104,17 @@ def told_nothing(answers):
     assert len(answers) > 1
     assert {kind for kind, _ in answers} == {"ERROR"}
     assert not any("Traceback" in text or ".py" in text for _, text in answers)
+
+
+def test_no_login_lies_in_a_page(server):
+    asked = {"Cookie": "jupyterhub-user-ann=SECRET; spread-theme=dark", "Authorization": "Bearer SECRET",
+             "X-Forwarded-Access-Token": "SECRET"}  # fmt: skip
+    page = urllib.request.urlopen(urllib.request.Request(server.url, headers=asked)).read().decode()
+    token = re.search(r'"token":"([^"]+)"', page)[1]
+    payload = get_token_payload(token)
+    assert "SECRET" not in page + str(payload)
+    assert payload["cookies"] == {"spread-theme": "dark"}
+    assert '<meta name="color-scheme" content="dark">' in page
 
 
 @pytest.mark.slow

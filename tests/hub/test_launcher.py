@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -49,6 +50,15 @@ def test_jupyter_server_proxy_takes_it():
     assert process.unix_socket is True, "a port would be open to every user of the machine"
     assert process.timeout >= 30
     assert process.command[-2:] == ["--prefix", "{base_url}spread"]
+
+
+def test_what_lies_in_the_home_folder_takes_no_library_s_place(tmp_path):
+    (tmp_path / "random.py").write_text("raise SystemExit(9)\n")
+    entry = serve_under_jupyter()
+    command = [part.format(unix_socket="x.sock", base_url="/") for part in entry["command"]] + ["--help"]
+    for environment, code in ((entry["environment"], 0), ({}, 9)):
+        ran = subprocess.run(command, cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True)
+        assert ran.returncode == code, ran.stderr
 
 
 def test_the_icon_is_a_picture():

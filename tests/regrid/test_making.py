@@ -171,3 +171,19 @@ def test_importing_regrid_compiles_and_loads_nothing_heavy():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_areas_are_made_where_no_folder_may_be_written_to():
+    code = """
+import numba.core.caching
+numba.core.caching.CacheImpl._locator_classes = []
+import numpy as np
+from spread.regrid.clipping import common_areas
+third = np.eye(3)[None]  # an eighth of the sphere
+out = np.empty(1)
+common_areas(np.zeros(1, np.int64), np.zeros(1, np.int64), third, third, out)
+print(out[0] / np.pi)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout) == pytest.approx(0.5)
