@@ -26,7 +26,7 @@ class Curve(NamedTuple):
     Parameters
     ----------
     name : str
-        In the legend; curves of one name share an entry, an empty one has none.
+        Of the line where one points at it, and in tables; curves of one entry share it in the legend.
     years, values : ndarray
         Of one length.
     colour : str
@@ -38,7 +38,7 @@ class Curve(NamedTuple):
     low, high : ndarray, optional
         Of the band.
     entry : str, optional
-        Of the legend where it is not the name.
+        Of the legend where it is not the name; an empty one for a faint line that has none.
     """
 
     name: str
@@ -50,6 +50,11 @@ class Curve(NamedTuple):
     low: Any = None
     high: Any = None
     entry: str | None = None
+
+    @property
+    def label(self) -> str:
+        """In the legend; empty where it has no entry."""
+        return self.name if self.entry is None else self.entry
 
 
 class Map(NamedTuple):
@@ -103,11 +108,11 @@ def on_page(curves: Sequence[Curve], theme: str, axis: str, unit: str, alt: str)
             marks: dict[str, Any] = {"Year": np.array(curve.years), "value": np.array(curve.values),
                       "name": [curve.name] * len(curve.years)}  # fmt: skip
             line = drawn.line("Year", "value", source=marks, color=tint, line_width=curve.width,
-                              line_dash=curve.dash, line_alpha=1.0 if curve.name else 0.3)  # fmt: skip
+                              line_dash=curve.dash, line_alpha=1.0 if curve.label else 0.3)  # fmt: skip
             glyphs.append(line)
             hovered += [line] if curve.name else []
-        if curve.name:
-            entries.setdefault(curve.entry or curve.name, []).extend(glyphs)
+        if curve.label:
+            entries.setdefault(curve.label, []).extend(glyphs)
     items = [LegendItem(label=said_as(name), renderers=glyphs) for name, glyphs in entries.items()]
     drawn.add_layout(
         Legend(items=items, ncols=1 if max(map(len, entries)) > 24 else 2, click_policy="hide", location="left"),
@@ -160,11 +165,11 @@ def on_paper(title: str, below: str, synthetic: bool, curves: Sequence[Curve], a
         if curve.low is not None:
             axes.fill_between(curve.years, curve.low, curve.high, color=curve.colour, alpha=0.2, linewidth=0)
         if curve.width:
-            entry = curve.entry or curve.name
+            entry = curve.label
             label = entry if entry and entry not in said else "_"
             said.add(entry)
             axes.plot(curve.years, curve.values, color=curve.colour, linewidth=0.7 * curve.width,
-                      linestyle=curve.dash, alpha=1.0 if curve.name else 0.3, label=label)  # fmt: skip
+                      linestyle=curve.dash, alpha=1.0 if entry else 0.3, label=label)  # fmt: skip
     axes.set_ylabel(axis, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

@@ -56,12 +56,13 @@ def shown_unit(name: str) -> tuple[float, str]:
 
 def land_html(pair: xr.Dataset) -> str:
     """The table of :func:`land_table` for the page."""
+    several = pair.sizes["draw"] > 1
     head = "".join(f"<th scope='col' class='{kind}'>{name}</th>" for name, kind in (
-        ("Variable", ""), ("Change", "n"), ("5-95 %", "n"), ("Unit", "")))  # fmt: skip
+        ("Variable", ""), ("Change", "n"), *([("5-95 %", "n")] if several else []), ("Unit", "")))  # fmt: skip
     rows = "".join(
         f"<tr><td>{escape(row['name'])}</td><td class='n'>{_signed(row['median'])}</td>"
-        f"<td class='n'>{_signed(row['low'])} to {_signed(row['high'])}</td>"
-        f"<td class='k'>{escape(row['unit'])}</td></tr>"
+        + (f"<td class='n'>{_signed(row['low'])} to {_signed(row['high'])}</td>" if several else "")
+        + f"<td class='k'>{escape(row['unit'])}</td></tr>"
         for row in land_table(pair).to_dict("records")
     )  # fmt: skip
     return (

@@ -152,7 +152,8 @@ class EmulatedView(View):
                     line = line.dropna(subset="value").sort_values("Year")
                     made.append(Curve(f"{state.source} itself", line["Year"].to_numpy(), line["value"].to_numpy(),
                                       PAINTS[7], width=1.5))  # fmt: skip
-        made += [Curve("", years, member, PAINTS[0], width=0.8) for member in values]
+        made += [Curve(f"emulated: member {n}", years, member, PAINTS[0], width=0.8, entry="")
+                 for n, member in enumerate(values, 1)]  # fmt: skip
         made.append(Curve(f"emulated: mean, lowest to highest of {len(values)}", years, values.mean(0), PAINTS[0],
                           low=values.min(0), high=values.max(0), width=2.4))  # fmt: skip
         return made

@@ -91,9 +91,9 @@ class LandView(View):
         band = band.dropna(subset="centre").sort_values("Year").drop_duplicates("Year")
         tint = figures.colour(report, state.scenario)
         lines = frames.lines[frames.lines["experiment_id"].isin([state.scenario, "historical"])].dropna(subset="value")
-        for _, line in lines.groupby("model"):
+        for model, line in lines.groupby("model"):
             line = line.sort_values("Year")
-            made.append(Curve("", line["Year"].to_numpy(), line["value"].to_numpy(), tint, width=0.8))
+            made.append(Curve(str(model), line["Year"].to_numpy(), line["value"].to_numpy(), tint, width=0.8, entry=""))
         said = f"models: {frames.centre}, {figures.band(report)}"
         made.append(Curve(said, band["Year"].to_numpy(), band["centre"].to_numpy(), tint,
                           low=band["low"].to_numpy(), high=band["high"].to_numpy(), width=2.6))  # fmt: skip

@@ -278,7 +278,8 @@ class WhatIfView(View):
         self.land_head.object = (
             "<h3 style='margin-top:22px'>And the land?</h3><p class='soft'>Carbon and water of a site at "
             f"{working.LATITUDE:g}\u00b0 N, simulated by spread on synthetic weather of 1995-2014. A warming is added "
-            "to each day at constant relative humidity; CO\u2082 stays. Ranges: 5-95 % of draws of parameters.</p>"
+            "to each day at constant relative humidity (that of a pathway: the chosen model's global mean); CO\u2082 "
+            "stays. Ranges: 5-95 % of draws of parameters.</p>"
         )
         self.land_found.object, self.land_plume[:] = "", []
         if state.change == "warming" and self.session.shelf.emulating is None:

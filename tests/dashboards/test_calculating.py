@@ -20,7 +20,7 @@ from dashboards.calculating import working
 from dashboards.calculating.emulating import LATE, MEMBERS, Emulating, departure
 from dashboards.calculating.jobs import BUSY, LOST, Job
 from dashboards.drawing.scores import score_frame
-from dashboards.drawing.site import SHOWN, land_table, shown_unit
+from dashboards.drawing.site import SHOWN, land_html, land_table, shown_unit
 from dashboards.results import Shelf
 from dashboards.session import Session
 from dashboards.state import CHANGES, DRAWS, Offers, State
@@ -132,7 +132,14 @@ def test_the_emulated_view_shows_what_was_drawn(shelf):
     assert len(view.globes) == len(view.maps) == 3
     assert str(float(own[SAMPLED])) in view.call()
     assert view.picture() is not None
-    assert set(view.table()["curve"]) >= {f"emulated: mean, lowest to highest of {MEMBERS}"}
+    table = view.table().set_index(["curve", "year"])
+    mean = f"emulated: mean, lowest to highest of {MEMBERS}"
+    members = [table.loc[(f"emulated: member {n + 1}", 2090)].iloc[0] for n in range(MEMBERS)]
+    np.testing.assert_allclose(members, found["anomaly"].sel(year=2090))
+    low, high = table.loc[(mean, 2090), ["low", "high"]]
+    assert (low, high) == pytest.approx((min(members), max(members)))
+    assert [item.label.value for item in view.plume[1].object.legend[0].items].count(mean) == 1
+    assert not any("member" in item.label.value for item in view.plume[1].object.legend[0].items)
 
 
 def test_an_unknown_scenario_is_flagged(shelf):
@@ -181,6 +188,8 @@ def test_the_site_answers_with_the_public_calls(shelf):
     row = land_table(pair).set_index("variable").loc["gpp"]
     assert row["low"] / row["high"] == pytest.approx(np.quantile(last, 0.05) / np.quantile(last, 0.95), rel=1e-4)
     assert "precipitation -30 %" in view.land_found.object
+    assert "5-95 %" in land_html(pair)
+    assert "5-95 %" not in land_html(pair.isel(draw=[0]))
 
 
 def test_the_python_of_a_what_if_gives_the_map_and_the_table(shelf, monkeypatch):
@@ -394,4 +403,11 @@ def test_the_land_view_shows_the_models_of_a_land_report(tmp_path):
     found = view.session.report.across.sel(region="global", season="annual", experiment_id="ssp585").isel(period=0)
     assert f"{int(found['count'])} models" in view.head.object
     assert "--beside FOLDER" in view.notes.object
-    assert view.table()["year"].max() == 2100
+    table = view.table()
+    assert table["year"].max() == 2100
+    for model in ("CESM2", "CanESM5"):
+        mine = table[table["curve"].str.startswith(model) & (table["year"] == 2090)]
+        value = view.session.report.yearly["anomaly"].sel(
+            region="global", season="annual", experiment_id="ssp585", year=2090, source_id=model
+        )
+        assert mine["change [g m⁻² d⁻¹]"].item() == pytest.approx(8.64e7 * float(value.mean("member_id")))
