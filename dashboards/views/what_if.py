@@ -89,6 +89,7 @@ class WhatIfView(View):
         }  # fmt: skip
         self.button = pn.widgets.Button(name="Simulate", stylesheets=[BUTTON], margin=0, height=36)
         self.quiet = False
+        self.heard: dict[str, Any] = {}
         for name, field in self.fields.items():
             # sliders are heard when they are let go of: one change of the page, not one a pixel
             heard = "value_throttled" if name in ("scale", "peak") else "value"
@@ -97,6 +98,7 @@ class WhatIfView(View):
 
     def _chosen(self, name: str, value: Any) -> None:
         if not self.quiet:
+            self.heard[name] = value
             self.session.choose(**{name: value})
 
     @property
@@ -139,7 +141,9 @@ class WhatIfView(View):
         self.quiet = True
         try:
             for name, field in self.fields.items():
-                field.value = getattr(state, name)
+                # what was heard of a slider is not said back: it may have been moved on meanwhile, and would jump
+                if self.heard.get(name) != getattr(state, name):
+                    field.value = self.heard[name] = getattr(state, name)
         finally:
             self.quiet = False
         there = self.session.shelf.emulating is not None

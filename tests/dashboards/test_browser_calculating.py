@@ -60,6 +60,8 @@ def test_a_slider_moves_the_warming_and_the_land_answers(calculated, artefacts, 
     done(here)
     assert max(v for c in here.columns("line") for v in c.get("value", [])) > before
     assert "Extrapolation" in here.text()
+    here.await_text("1.4 times the rise")
+    assert "1.4" in here.page.get_by_text("Rise of CO").first.inner_text()  # the slider stays where it was left
     here.await_text("an extrapolation")
     here.page.get_by_role("button", name="Simulate").click()
     other = calculated("?view=what-if", viewport=viewport)  # a visitor beside is answered meanwhile

@@ -213,6 +213,20 @@ def test_the_python_of_a_what_if_gives_the_map_and_the_table(shelf, monkeypatch)
         )  # fmt: skip
 
 
+def test_a_slider_that_was_moved_on_does_not_jump_back(shelf):
+    session = session_of(shelf, view="what-if", scale="1.2")
+    view = session.view()
+    view.update()
+    slider = view.fields["scale"]
+    assert slider.value == 1.2
+    slider.value = 1.4  # where it is now
+    slider.value_throttled = 1.25  # where it was a moment ago
+    assert session.state.scale == 1.25
+    assert slider.value == 1.4
+    session.choose(scale=0.5)  # not by the slider
+    assert slider.value == 0.5
+
+
 def test_a_pathway_is_said_as_it_is(shelf):
     flat = shelf.emulating.warming("ssp585", 0.0, 2100)
     own = shelf.emulating.warming("ssp585", 1.0, 2100)
