@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +143,9 @@ class WhatIfView(View):
         try:
             for name, field in self.fields.items():
                 # what was heard of a slider is not said back: it may have been moved on meanwhile, and would jump
-                if self.heard.get(name) != getattr(state, name):
-                    field.value = self.heard[name] = getattr(state, name)
+                chosen = getattr(state, name)
+                if not _same(self.heard.get(name), chosen):
+                    field.value = self.heard[name] = chosen
         finally:
             self.quiet = False
         there = self.session.shelf.emulating is not None
@@ -399,6 +401,13 @@ def mean_change(made: list[Any], facts: Any) -> xr.Dataset:
     return grid_of(facts).assign(change=(("lat", "lon"), after - before, {"units": "K"})).assign_attrs(
         flags="; ".join(made[1].flags), emulated="true"
     )  # fmt: skip
+
+
+def _same(heard: Any, chosen: Any) -> bool:
+    """Whether a choice is what was heard of its field; a slider says 1.2500000000000002 for 1.25."""
+    if isinstance(chosen, float) and heard is not None:
+        return math.isclose(heard, chosen, abs_tol=0.005)
+    return bool(heard == chosen)
 
 
 def _paints(count: int) -> list[str]:
