@@ -11,6 +11,7 @@ import pandas as pd
 import panel as pn
 import xarray as xr
 
+from dashboards import calls
 from dashboards.calculating import working
 from dashboards.calculating.emulating import LATE, PEAKS, SCALES, departure, runnable
 from dashboards.drawing.curves import PAINTS, Curve, Map, on_page, on_paper, table_of
@@ -311,32 +312,9 @@ class WhatIfView(View):
         """Python that remakes the warming, the map and the site."""
         state, lines = self.session.state, []
         if self.session.shelf.emulating is not None:
-            scale, peak = departure(state.scale, state.peak)
-            lines += [
-                "import numpy as np", "from dashboards.calculating.working import annual",
-                "from spread.coupled import pathway", "from spread.emulator import load",
-                "from spread.simulate.emulating import emulate", "",
-                f"emulator = load({self._emulating.file.name!r})",
-                f"path = pathway({state.pathway!r}, scale={scale!r}, peak={peak!r})", "middle = np.full(251, 0.5)",
-                "warming = {m: emulator.warming(m, path.forcing, path.years, middle) for m in emulator.facts.models}",
-                f"path = pathway({state.pathway!r}, np.arange(1850, {LATE[1] + 2}), {scale!r}, {peak!r})",
-                f"now = emulate(emulator, {state.source!r}, 'historical', {BASE}, members={MAP_MEMBERS},"
-                " coherent=True)",
-                f"late = emulate(emulator, {state.source!r}, {state.pathway!r}, {LATE}, members={MAP_MEMBERS},"
-                f" coherent=True{', pathway=path' if self.warming.flags else ''})",
-                f"now, late = annual(now, {BASE}).tas, annual(late, {LATE}).tas",
-                "change = late.mean((0, 1), dtype=float) - now.mean((0, 1), dtype=float)",
-            ]  # fmt: skip
+            lines += calls.pathway(self._emulating.file.name, state, bool(self.warming.flags), BASE, LATE, MAP_MEMBERS)
         if self.session.shelf.emulating is not None or state.change != "warming":
-            lines += [
-                "", "from spread import counterfactual", "from spread.drivers import drivers",
-                "from spread.simulate import SpinUp", "from spread.simulations import forcing_of", "",
-                "setup = counterfactual.Setup.of(", f"    drivers(forcing_of('site', {working.LATITUDE:g})),"
-                f" spin_up=SpinUp(), drawing=counterfactual.Drawing({state.draws}, {working.SEED}))",
-                f"pair = counterfactual.whatif(setup, counterfactual.named({self.change!r}))",
-                "last = counterfactual.differences(pair).isel(year=slice(-10, None)).mean('year', keep_attrs=True)",
-                "ranges = counterfactual.ranges(last)",
-            ]  # fmt: skip
+            lines += calls.site(working.LATITUDE, state.draws, working.SEED, self.change)
         return "\n".join(lines)
 
     def picture(self) -> Any:
