@@ -4,10 +4,7 @@ import json
 import math
 import os
 import shutil
-import signal
 import time
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +13,11 @@ import pytest
 pytest.importorskip("panel", reason="the dashboard needs Panel: pip install 'cmip-spread[dashboard]'")
 pytest.importorskip("jax", reason="what-ifs need jax")
 
+from pretended_workers import Here
+
 from dashboards.calculating import working
 from dashboards.calculating.emulating import LATE, MEMBERS, Emulating, departure
-from dashboards.calculating.jobs import BUSY, LOST, Job
+from dashboards.calculating.jobs import Job
 from dashboards.drawing.scores import score_frame
 from dashboards.drawing.site import SHOWN, land_html, land_table, shown_unit
 from dashboards.results import Shelf
@@ -27,39 +26,6 @@ from dashboards.state import CHANGES, DRAWS, Offers, State
 from dashboards.views.emulated import SAMPLED, history
 from dashboards.views.what_if import BASE, MAP_MEMBERS
 from spread.errors import NotFound
-
-
-class Here:
-    """Does steps at once, in this process, like a worker would."""
-
-    def submit(self, step, *given):
-        promise = Future()
-        try:
-            promise.set_result(step(*given))
-        except Exception as error:
-            promise.set_exception(error)
-        return promise
-
-    def close(self):
-        raise AssertionError("others may be waiting for it")
-
-    lost = staticmethod(working.Workers.lost)
-
-
-class Never(Here):
-    """Takes steps and never ends them."""
-
-    def submit(self, step, *given):
-        return Future()
-
-
-class Lost(Here):
-    """Loses every step."""
-
-    def submit(self, step, *given):
-        promise = Future()
-        promise.set_exception(BrokenProcessPool("killed"))
-        return promise
 
 
 @pytest.fixture(scope="module")
@@ -244,50 +210,6 @@ def test_every_change_on_offer_has_a_name_that_is_read():
     assert max(map(int, DRAWS)) <= 16
 
 
-def test_one_calculation_at_a_time():
-    job, heard = Job(Never()), []
-    assert job.start([("a", len, ("",))], heard.append)
-    assert "<progress" in job.panel.object
-    assert not job.start([("b", len, ("",))], heard.append)
-    assert BUSY in job.panel.object
-    assert job.start([("c", len, ("",))], heard.append, replace=True)
-    job.stop()
-    assert job.running is None
-
-
-def test_a_lost_worker_is_a_sentence():
-    workers = Lost()
-    job, heard = Job(workers), []
-    job.start([("a", len, ("",))], heard.append)
-    assert LOST in job.panel.object
-    job.workers = Here()
-    assert job.start([("a", len, ("abc",)), ("b", len, ("",))], heard.append)
-    assert heard == [[3, 0]]
-
-
-def test_an_error_of_a_step_is_a_sentence_and_no_traceback():
-    def fails(words):
-        raise NotFound("nothing <b>there</b>")
-
-    job = Job(Here())
-    job.start([("a", fails, ("",))], lambda made: None)
-    assert "nothing &lt;b&gt;there" in job.panel.object
-    job.start([("a", int, ("x",))], lambda made: None)
-    assert "could not be calculated" in job.panel.object
-    assert "Traceback" not in job.panel.object
-
-
-def test_a_killed_process_is_replaced():
-    workers = working.Workers()
-    try:
-        killed = workers.submit(os.kill, workers.submit(os.getpid).result(60), signal.SIGKILL)
-        with pytest.raises(BrokenProcessPool):
-            killed.result(60)
-        assert workers.submit(len, "abc").result(60) == 3
-    finally:
-        workers.close()
-
-
 @pytest.mark.slow
 def test_a_cluster_draws_the_same_from_the_bytes_of_the_file(shelf, tmp_path):
     from spread.cluster import connected
@@ -308,26 +230,6 @@ def test_a_cluster_draws_the_same_from_the_bytes_of_the_file(shelf, tmp_path):
     here = working.draw(moved, *asked)
     np.testing.assert_array_equal(there.tas, here.tas)
     assert there.flags == here.flags
-
-
-def test_a_cluster_that_ends_is_replaced_by_the_process(caplog):
-    from distributed import LocalCluster
-
-    from spread.cluster import connected
-
-    workers = working.Workers()
-    options = {"n_workers": 1, "processes": False, "threads_per_worker": 1, "dashboard_address": None}
-    try:
-        with LocalCluster(**options) as cluster, connected(cluster.scheduler_address) as executor:
-            workers.use(executor)
-            here = workers.submit(os.getpid).result(60)
-            assert here == os.getpid()
-            executor.client.close()
-            assert workers.submit(os.getpid).result(60) != here
-        assert workers.cluster is None
-        assert "is gone" in caplog.text
-    finally:
-        workers.close()
 
 
 BAD = {
